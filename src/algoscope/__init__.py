@@ -1,0 +1,26 @@
+"""algoscope: reverse-engineer small transformers trained on algorithmic tasks.
+
+`algoscope.load` is here for convenience and imports torch when it is first used; everything else is
+imported from where it lives, e.g. `from algoscope.tasks.brackets import Brackets`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from algoscope.model.transformer import Transformer
+
+__version__ = "0.1.0"
+
+
+def load(name_or_path: str, task: str | None = None, **config: object) -> Transformer:
+    """The trained model called `name_or_path`: a shipped one ("brackets") or a checkpoint file.
+
+    Its parameters are frozen; `model.requires_grad_()` thaws them. `task` (a name, or `file.py:Class`)
+    fills in what a HookedTransformer state dict can't say, and `config` overrides both, e.g.
+    `attention_dir="causal"`. Raises UserError if the file can't be read, or a setting is missing.
+    """
+    from algoscope.checkpoints import read
+
+    return read(name_or_path, task=task, **config).model

@@ -1,0 +1,200 @@
+"""The parts of a transformer block: layer norm, attention, MLP. Each with a fast path and an open one.
+
+The open path runs only where a hook asks for a value that the fast path never forms.
+"""
+
+from __future__ import annotations
+
+import torch
+from einops import einsum, rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from algoscope.model.config import ACTIVATIONS, Config
+from algoscope.model.sites import Taps
+
+Stream = Float[Tensor, "batch seq d_model"]
+PerHead = Float[Tensor, "batch seq head d_head"]
+Bias = Float[Tensor, "#batch 1 #query key"] | None
+"""Added to attention scores: 0 where a key may be seen, MASKED where not. None if every key may be seen."""
+
+MASKED = -1e5
+"""Score of a key that may not be seen. Finite, as in the ARENA course, so that means and gradients over
+scores stay finite; in a softmax it is an exact zero."""
+
+
+class LayerNorm(nn.Module):
+    """Layer norm with sites `hook_scale` and `hook_normalized`. Without parameters for "LNPre"."""
+
+    def __init__(self, config: Config, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self.eps = config.eps
+        self.shape = (config.d_model,)
+        learnt = config.normalization_type == "LN"
+        self.w = nn.Parameter(torch.ones(config.d_model)) if learnt else None
+        self.b = nn.Parameter(torch.zeros(config.d_model)) if learnt else None
+
+    def forward(self, x: Float[Tensor, "*batch d_model"], tap: Taps) -> Float[Tensor, "*batch d_model"]:
+        if tap.want(f"{self.name}.hook_scale"):
+            centred = x - x.mean(-1, keepdim=True)
+            scale = (centred.pow(2).mean(-1, keepdim=True) + self.eps).sqrt()
+            normalized = centred / tap(f"{self.name}.hook_scale", scale)
+            if self.w is not None and self.b is not None:
+                normalized = torch.addcmul(self.b, normalized, self.w)
+        else:
+            normalized = self.normalize(x)
+        return tap(f"{self.name}.hook_normalized", normalized)
+
+    def normalize(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_model"]:
+        return functional.layer_norm(x, self.shape, self.w, self.b, self.eps)
+
+
+class NoNorm(nn.Module):
+    """What stands where a layer norm would, in a model without: passes the residual stream through."""
+
+    def forward(self, x: Float[Tensor, "*batch d_model"], tap: Taps) -> Float[Tensor, "*batch d_model"]:
+        return x
+
+    def normalize(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_model"]:
+        return x
+
+
+def norm(config: Config, name: str) -> LayerNorm | NoNorm:
+    return NoNorm() if config.normalization_type == "none" else LayerNorm(config, name)
+
+
+class Attention(nn.Module):
+    """Multi-head attention. Weights as in HookedTransformer: `W_Q [head d_model d_head]`."""
+
+    def __init__(self, config: Config, layer: int) -> None:
+        super().__init__()
+        self.name = f"blocks.{layer}"
+        self.n_heads, self.d_head = config.n_heads, config.d_head
+        reads = (config.n_heads, config.d_model, config.d_head)
+        self.W_Q = nn.Parameter(torch.empty(reads))
+        self.W_K = nn.Parameter(torch.empty(reads))
+        self.W_V = nn.Parameter(torch.empty(reads))
+        self.W_O = nn.Parameter(torch.empty(config.n_heads, config.d_head, config.d_model))
+        self.b_Q = nn.Parameter(torch.zeros(config.n_heads, config.d_head))
+        self.b_K = nn.Parameter(torch.zeros(config.n_heads, config.d_head))
+        self.b_V = nn.Parameter(torch.zeros(config.n_heads, config.d_head))
+        self.b_O = nn.Parameter(torch.zeros(config.d_model))
+
+    def forward(self, resid: Stream, norm: LayerNorm | NoNorm, bias: Bias, tap: Taps) -> Stream:
+        """What the heads add to the residual stream, output bias included."""
+        q, k, v = self.queries_keys_values(resid, norm, tap)
+        q = tap(f"{self.name}.attn.hook_q", q)
+        k = tap(f"{self.name}.attn.hook_k", k)
+        v = tap(f"{self.name}.attn.hook_v", v)
+        z = tap(f"{self.name}.attn.hook_z", self.mix(q, k, v, bias, tap))
+        return self.write(z, tap)
+
+    def queries_keys_values(
+        self, resid: Stream, norm: LayerNorm | NoNorm, tap: Taps
+    ) -> tuple[PerHead, PerHead, PerHead]:
+        x = norm(resid, tap)
+        q, k, v = self.project(x)
+        if tap.want(*(f"{self.name}.hook_{letter}_input" for letter in "qkv")):
+            q = self._from_split_input("q", q, resid, x, norm, tap)
+            k = self._from_split_input("k", k, resid, x, norm, tap)
+            v = self._from_split_input("v", v, resid, x, norm, tap)
+        return q, k, v
+
+    def project(self, x: Stream) -> tuple[PerHead, PerHead, PerHead]:
+        """Queries, keys and values of every head in one matrix product."""
+        weight = rearrange(
+            torch.cat((self.W_Q, self.W_K, self.W_V)), "head d_model d_head -> (head d_head) d_model"
+        )
+        shift = torch.cat((self.b_Q, self.b_K, self.b_V)).flatten()
+        projected = functional.linear(x, weight, shift).unflatten(-1, (3, self.n_heads, self.d_head))
+        q, k, v = projected.unbind(-3)
+        return q, k, v
+
+    def _from_split_input(
+        self, letter: str, shared: PerHead, resid: Stream, x: Stream, norm: LayerNorm | NoNorm, tap: Taps
+    ) -> PerHead:
+        """Queries, keys or values from an input of each head's own, where one was put in.
+
+        Heads whose input is still the residual stream keep what the shared layer norm gave them,
+        so that hooks there act on them too; the others' inputs go through the norm one by one.
+        """
+        before = resid.unsqueeze(-2).expand(-1, -1, self.n_heads, -1)
+        after = tap(f"{self.name}.hook_{letter}_input", before)
+        if after is before:
+            return shared
+        weight, shift = getattr(self, f"W_{letter.upper()}"), getattr(self, f"b_{letter.upper()}")
+        # The difference is taken in normalised space: an edit of the norm's own sites stays in x.
+        own = x.unsqueeze(-2) + norm.normalize(after) - norm.normalize(before)
+        return (
+            einsum(own, weight, "batch seq head d_model, head d_model d_head -> batch seq head d_head")
+            + shift
+        )
+
+    def mix(self, q: PerHead, k: PerHead, v: PerHead, bias: Bias, tap: Taps) -> PerHead:
+        """Each head's mix of the values it attends to: `hook_z`."""
+        scores_site, pattern_site = f"{self.name}.attn.hook_attn_scores", f"{self.name}.attn.hook_pattern"
+        if not tap.want(scores_site, pattern_site):
+            q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+            return functional.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2)
+        pattern = tap(pattern_site, tap(scores_site, self.scores(q, k, bias)).softmax(-1))
+        return (pattern @ v.transpose(1, 2)).transpose(1, 2)
+
+    def scores(self, q: PerHead, k: PerHead, bias: Bias) -> Float[Tensor, "batch head query key"]:
+        """Scores before the softmax, scaled and masked."""
+        scores = (q * self.d_head**-0.5).transpose(1, 2) @ k.permute(0, 2, 3, 1)
+        return scores if bias is None else scores + bias
+
+    def write(self, z: PerHead, tap: Taps) -> Stream:
+        """What goes into the residual stream; per-head results are formed only if a hook wants them."""
+        if tap.want(f"{self.name}.attn.hook_result"):
+            result = tap(f"{self.name}.attn.hook_result", self.results(z))
+            return result.sum(-2) + self.b_O
+        return functional.linear(
+            z.flatten(-2), rearrange(self.W_O, "head d_head d_model -> d_model (head d_head)"), self.b_O
+        )
+
+    def results(self, z: PerHead) -> Float[Tensor, "batch seq head d_model"]:
+        """What each head writes, without the output bias, which is no one head's."""
+        return einsum(z, self.W_O, "batch seq head d_head, head d_head d_model -> batch seq head d_model")
+
+
+class MLP(nn.Module):
+    """`f(x W_in + b_in) W_out + b_out`."""
+
+    def __init__(self, config: Config, layer: int) -> None:
+        super().__init__()
+        if config.d_mlp is None or config.act_fn is None:
+            raise ValueError("this config has no MLP")
+        self.name = f"blocks.{layer}"
+        self.act = ACTIVATIONS[config.act_fn]
+        self.W_in = nn.Parameter(torch.empty(config.d_model, config.d_mlp))
+        self.b_in = nn.Parameter(torch.zeros(config.d_mlp))
+        self.W_out = nn.Parameter(torch.empty(config.d_mlp, config.d_model))
+        self.b_out = nn.Parameter(torch.zeros(config.d_model))
+
+    def forward(self, x: Stream, tap: Taps) -> Stream:
+        pre = tap(f"{self.name}.mlp.hook_pre", functional.linear(x, self.W_in.T, self.b_in))
+        post = tap(f"{self.name}.mlp.hook_post", self.act(pre))
+        return functional.linear(post, self.W_out.T, self.b_out)
+
+
+class Block(nn.Module):
+    """One layer: attention, then an MLP if there is one, each read through a norm and added to the stream."""
+
+    def __init__(self, config: Config, layer: int) -> None:
+        super().__init__()
+        self.name = f"blocks.{layer}"
+        self.ln1 = norm(config, f"{self.name}.ln1")
+        self.attn = Attention(config, layer)
+        self.ln2 = norm(config, f"{self.name}.ln2") if config.d_mlp else None
+        self.mlp = MLP(config, layer) if config.d_mlp else None
+
+    def forward(self, resid: Stream, bias: Bias, tap: Taps) -> Stream:
+        resid = tap(f"{self.name}.hook_resid_pre", resid)
+        resid = resid + tap(f"{self.name}.hook_attn_out", self.attn(resid, self.ln1, bias, tap))
+        if self.mlp is not None and self.ln2 is not None:
+            resid = tap(f"{self.name}.hook_resid_mid", resid)
+            resid = resid + tap(f"{self.name}.hook_mlp_out", self.mlp(self.ln2(resid, tap), tap))
+        return tap(f"{self.name}.hook_resid_post", resid)

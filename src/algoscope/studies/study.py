@@ -1,0 +1,74 @@
+"""The nouns of a study: findings that could have turned out false, sections, and the study itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from plotly.graph_objects import Figure
+
+Value = float | int | str | bool | list["Value"] | None
+"""What was measured: a number, a head ("2.0"), a grid as nested lists; None if it could not be measured."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim with its measurement, and what would have refuted it."""
+
+    id: str
+    """Stable and kebab-case, the same for every model of a task: `elevation-head`."""
+    claim: str
+    """One sentence that the measurement supports or refutes."""
+    value: Value
+    unit: str
+    """What the value counts in ("share of examples", "logits", "head"); empty for a plain number."""
+    expected: str
+    """The threshold that was fixed before looking, in words: "at least 0.99"."""
+    holds: bool | None
+    """Whether the measurement met the expectation; None where there was nothing to expect or to measure."""
+    source: str
+    """Where the claim was first made: "ARENA 1.5.1", "algoscope"."""
+    reason: str = ""
+    """Why the value is None, or what the reader should know about it."""
+
+    def __post_init__(self) -> None:
+        assert self.value is not None or self.reason, f"{self.id} has no value and no reason for that"
+
+
+@dataclass(frozen=True)
+class Illustration:
+    """A figure with the sentence that says what to see in it."""
+
+    figure: Figure
+    caption: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A question, what was found, and the figures that show it."""
+
+    id: str
+    question: str
+    text: str
+    """What was done and how to read it, one paragraph of plain text."""
+    findings: tuple[Finding, ...] = ()
+    illustrations: tuple[Illustration, ...] = ()
+
+
+@dataclass(frozen=True)
+class Study:
+    """An ordered list of questions put to one model, with all that is needed to ask them again."""
+
+    title: str
+    task: str
+    model: Mapping[str, object]
+    """Name or path, config, training record, and what was inferred from what."""
+    data: Mapping[str, object]
+    """Where the examples came from, how many, how many of each kind."""
+    seed: int
+    versions: Mapping[str, str] = field(default_factory=dict)
+    sections: tuple[Section, ...] = ()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(finding for section in self.sections for finding in section.findings)

@@ -1,0 +1,51 @@
+"""A sequence of tokens as a person wants to see it: some of them highlighted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+from rich.console import Console
+from rich.text import Text
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Tokens with a mark on some. Prints highlighted in a terminal (`print` or rich) and in a notebook."""
+
+    tokens: tuple[tuple[str, bool], ...]
+    """(text, highlighted) of each token."""
+
+    def __rich__(self) -> Text:
+        text = Text()
+        for index, (token, marked) in enumerate(self.tokens):
+            text.append(self._gap(index) + token if not marked else self._gap(index))
+            if marked:
+                text.append(token, style="bold red reverse")
+        return text
+
+    def __str__(self) -> str:
+        console = Console(soft_wrap=True)
+        with console.capture() as captured:
+            console.print(self.__rich__(), end="")
+        return captured.get()
+
+    def _repr_html_(self) -> str:
+        """HTML for a notebook or a report; token texts are escaped."""
+        parts = [
+            self._gap(index)
+            + (
+                f'<mark class="offending" style="background:#d62728;color:white">{escape(token)}</mark>'
+                if marked
+                else escape(token)
+            )
+            for index, (token, marked) in enumerate(self.tokens)
+        ]
+        return f'<code class="tokens">{"".join(parts)}</code>'
+
+    def _gap(self, index: int) -> str:
+        """A space between tokens unless both are single characters, so brackets stay together."""
+        if index == 0:
+            return ""
+        pair = self.tokens[index - 1][0], self.tokens[index][0]
+        return "" if all(len(token) == 1 and not token.isdigit() for token in pair) else " "
