@@ -43,7 +43,7 @@ class Config:
     """Neurons per layer; None for an attention-only model."""
     act_fn: Activation | None = None
     normalization_type: Normalization = "LN"
-    """"LN" has a learnt scale and shift, "LNPre" only normalises, "none" leaves the residual stream as it is."""
+    """LN has a learnt scale and shift, LNPre only normalises, none leaves the residual stream as it is."""
     eps: float = 1e-5
     pad_token: int | None = None
     """Keys at this token are masked in every head; None for inputs that are never padded."""

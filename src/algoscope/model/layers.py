@@ -139,18 +139,20 @@ class Attention(nn.Module):
             q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
             return functional.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2)
         pattern = tap(pattern_site, tap(scores_site, self.scores(q, k, bias)).softmax(-1))
-        return (pattern @ v.transpose(1, 2)).transpose(1, 2)
+        mixed: Tensor = pattern @ v.transpose(1, 2)
+        return mixed.transpose(1, 2)
 
     def scores(self, q: PerHead, k: PerHead, bias: Bias) -> Float[Tensor, "batch head query key"]:
         """Scores before the softmax, scaled and masked."""
-        scores = (q * self.d_head**-0.5).transpose(1, 2) @ k.permute(0, 2, 3, 1)
+        scores: Tensor = (q * self.d_head**-0.5).transpose(1, 2) @ k.permute(0, 2, 3, 1)
         return scores if bias is None else scores + bias
 
     def write(self, z: PerHead, tap: Taps) -> Stream:
         """What goes into the residual stream; per-head results are formed only if a hook wants them."""
         if tap.want(f"{self.name}.attn.hook_result"):
             result = tap(f"{self.name}.attn.hook_result", self.results(z))
-            return result.sum(-2) + self.b_O
+            written: Tensor = result.sum(-2) + self.b_O
+            return written
         return functional.linear(
             z.flatten(-2), rearrange(self.W_O, "head d_head d_model -> d_model (head d_head)"), self.b_O
         )

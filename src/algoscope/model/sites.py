@@ -30,7 +30,7 @@ class Site:
 
 
 Hook = Callable[[Tensor, Site], Tensor | None]
-"""Gets a site's value; returns the new one, or None to keep the value it was given (edited in place or not)."""
+"""Gets a site's value; returns the new one, or None to keep the one it was given, edited in place or not."""
 
 _STREAM = ("batch", "seq", "d_model")
 _SCALE = ("batch", "seq", "one")

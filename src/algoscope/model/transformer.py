@@ -117,15 +117,16 @@ class Transformer(nn.Module):
 
     def read_out(self, resid: Float[Tensor, "*batch d_model"], tap: Taps) -> Float[Tensor, "*batch class"]:
         """Logits from the residual stream after the last block."""
-        return self.ln_final(resid, tap) @ self.unembed.W_U + self.unembed.b_U
+        logits: Tensor = self.ln_final(resid, tap) @ self.W_U + self.b_U
+        return logits
 
     def _check(self, tokens: Tensor) -> None:
         if tokens.ndim != 2 or tokens.is_floating_point() or tokens.dtype == torch.bool:
             raise UserError(f"tokens are {tokens.dtype} {list(tokens.shape)}: give integers [batch, seq]")
         if tokens.shape[1] > self.config.n_ctx:
             raise UserError(f"tokens have {tokens.shape[1]} positions: the model has {self.config.n_ctx}")
-        if tokens.numel() and not (0 <= int(tokens.min()) and int(tokens.max()) < self.config.d_vocab):
-            low, high = int(tokens.min()), int(tokens.max())
+        low, high = (int(end) for end in tokens.aminmax()) if tokens.numel() else (0, 0)
+        if low < 0 or high >= self.config.d_vocab:
             raise UserError(
                 f"tokens reach from {low} to {high}: the model has 0 to {self.config.d_vocab - 1}"
             )
