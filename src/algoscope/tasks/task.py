@@ -25,6 +25,8 @@ class Examples:
     tokens: Int[Tensor, "batch seq"]
     labels: Int[Tensor, "batch *answer"]
     concepts: Mapping[str, Tensor]
+    answer: int | slice
+    """Where along the sequence the answer is read, as in `Task.answer`."""
 
     def __post_init__(self) -> None:
         for name, value in {"labels": self.labels, **self.concepts}.items():
@@ -54,7 +56,7 @@ class Examples:
 
     def _each(self, change: _Change) -> Examples:
         concepts = {name: change(value) for name, value in self.concepts.items()}
-        return Examples(change(self.tokens), change(self.labels), concepts)
+        return Examples(change(self.tokens), change(self.labels), concepts, self.answer)
 
 
 class _Change(Protocol):
@@ -106,7 +108,7 @@ class Task(Protocol):
 
     def examples(self, tokens: Int[Tensor, "batch seq"]) -> Examples:
         """These inputs with their true labels and concepts."""
-        return Examples(tokens, self.label(tokens), self.concepts(tokens))
+        return Examples(tokens, self.label(tokens), self.concepts(tokens), self.answer)
 
     def groups(self, examples: Examples) -> dict[str, Bool[Tensor, "batch"]]:
         """Kinds of input that a report tells apart, each a mask; by default the classes of the answer.
