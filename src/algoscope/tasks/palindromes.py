@@ -1,0 +1,131 @@
+"""Is this sequence of numbers the same backwards?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from algoscope.errors import UserError
+from algoscope.tasks.task import Examples, Task
+
+VALUES = 31
+"""The numbers are 0 to 30; each is its own token id."""
+HALF = 10
+START, END = VALUES, VALUES + 1
+
+
+class Palindromes(Task):
+    """`START`, 20 numbers from 0 to 30, `END`; the answer is read at `END`.
+
+    Position p mirrors position 21 - p.
+    """
+
+    name = "palindromes"
+    vocabulary = (*map(str, range(VALUES)), "START", "END")
+    pad = None
+    n_ctx = 2 * HALF + 2
+    classes = ("not palindrome", "palindrome")
+    answer = 2 * HALF + 1
+    usual: Mapping[str, str | int | float | bool | None] = {
+        "act_fn": None,
+        "attention_dir": "causal",
+        "normalization_type": "LN",
+        "eps": 1e-5,
+        "pad_token": None,
+    }
+
+    def sample(self, n: int, seed: int) -> Examples:
+        """`n // 2` palindromes and other sequences, in random order.
+
+        The others are palindromes in which 1 to 10 mirrored pairs, each number of pairs as likely, get a
+        second member other than the first: so one in ten of them has a single mismatch.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        first = torch.randint(VALUES, (n, HALF), generator=generator)
+        n_broken = torch.randint(1, HALF + 1, (n, 1), generator=generator)
+        n_broken[: n // 2] = 0
+        rank = torch.rand(n, HALF, generator=generator).argsort(1)
+        shift = torch.randint(1, VALUES, (n, HALF), generator=generator)
+        second = torch.where(rank < n_broken, (first + shift) % VALUES, first)
+        tokens = _framed(torch.cat([first, second.flip(1)], dim=1))
+        return self.examples(tokens[torch.randperm(n, generator=generator)])
+
+    def label(self, tokens: Int[Tensor, "batch seq"]) -> Int[Tensor, "batch"]:
+        """1 where the sequence is a palindrome, 0 where not."""
+        return (~mismatch(tokens).any(1)).long()
+
+    def concepts(self, tokens: Int[Tensor, "batch seq"]) -> dict[str, Tensor]:
+        """`mismatch`: bool `[batch seq]`, True at both members of a mirrored pair that differ, False at
+        `START` and `END`. `n_mismatches`: int `[batch]`, the number of such pairs."""
+        differs = mismatch(tokens)
+        return {"mismatch": differs, "n_mismatches": differs.sum(1) // 2}
+
+    def encode(self, inputs: Sequence[object]) -> Int[Tensor, "batch seq"]:
+        """Tokens of sequences of 20 numbers: lists, or text with spaces or commas between the numbers."""
+        if isinstance(inputs, str):
+            raise UserError("encode takes a list of sequences: put the text into a list")
+        rows = [_numbers(value) for value in inputs]
+        return _framed(torch.tensor(rows, dtype=torch.long).reshape(-1, 2 * HALF))
+
+    def offending(self, tokens: Int[Tensor, "seq"]) -> Bool[Tensor, "seq"]:
+        """Both members of every mirrored pair that differs."""
+        return mismatch(tokens[None])[0]
+
+
+def mismatch(tokens: Int[Tensor, "batch seq"]) -> Bool[Tensor, "batch seq"]:
+    """Where a number differs from the one that mirrors it."""
+    differs = tokens != tokens.flip(1)
+    differs[:, [0, -1]] = False
+    return differs
+
+
+def arena_sample(size: int) -> Examples:
+    """The data set of `size` (an even number) sequences that the ARENA challenge of July 2023 evaluates on.
+
+    Half are palindromes; in the others each number of the second half is kept, or replaced by a random
+    one, by the toss of a coin. The draws and their order are the published ones, with seed 42.
+    """
+    if size < 2 or size % 2:
+        raise UserError(f"size is {size}: half of the sequences are palindromes, so give an even number")
+    generator = torch.Generator().manual_seed(42)
+    shape = (size // 2, HALF)
+    first = torch.randint(VALUES, shape, generator=generator)
+    replacement = torch.randint(VALUES, shape, generator=generator)
+    replaced = torch.randint(2, shape, generator=generator).bool()
+    others = torch.cat([first, torch.where(replaced, replacement, first.flip(1))], dim=1)
+    mirrored = torch.randint(VALUES, shape, generator=generator)
+    palindromes = torch.cat([mirrored, mirrored.flip(1)], dim=1)
+    order = torch.randperm(size, generator=generator)
+    return Palindromes().examples(_framed(torch.cat([palindromes, others])[order]))
+
+
+def _framed(numbers: Int[Tensor, "batch number"]) -> Int[Tensor, "batch seq"]:
+    start, end = (numbers.new_full((len(numbers), 1), token) for token in (START, END))
+    return torch.cat([start, numbers, end], dim=1)
+
+
+def _numbers(value: object) -> list[int]:
+    if isinstance(value, str):
+        given: list[object] = [int(n) if n.isdecimal() else n for n in re.split(r"[\s,]+", value.strip(" ,"))]
+    elif isinstance(value, Sequence):
+        given = list(value)
+    else:
+        raise UserError(f"{_short(value)} is no sequence: give {2 * HALF} numbers from 0 to {VALUES - 1}")
+    if len(given) != 2 * HALF:
+        raise UserError(f"{_short(value)} has {len(given)} numbers: give {2 * HALF}")
+    numbers = [number for number in given if type(number) is int and 0 <= number < VALUES]
+    for number in given:
+        if type(number) is not int or not 0 <= number < VALUES:
+            raise UserError(
+                f"{_short(value)} has {number!r}: the numbers are whole ones from 0 to {VALUES - 1}"
+            )
+    return numbers
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:32]}…{text[-6:]}"

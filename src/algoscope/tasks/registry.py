@@ -1,0 +1,85 @@
+"""Which task is meant by this name, or by this class in the user's own file?"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+
+from algoscope.errors import UserError
+from algoscope.tasks.brackets import Brackets
+from algoscope.tasks.palindromes import Palindromes
+from algoscope.tasks.task import Task
+
+_TASKS: dict[str, type[Brackets] | type[Palindromes]] = {task.name: task for task in (Brackets, Palindromes)}
+_ATTRIBUTES = ("name", "vocabulary", "pad", "n_ctx", "classes", "answer", "usual")
+_METHODS = ("sample", "label", "concepts", "encode")
+
+
+def names() -> tuple[str, ...]:
+    """The tasks that come with algoscope."""
+    return tuple(_TASKS)
+
+
+def get(spec: str | Task) -> Task:
+    """The task of this name, or the one that `path/to/file.py:ClassName` defines; a task is returned as is.
+
+    A user's file is imported, and the class instantiated without arguments. Raises UserError if there is
+    no such task, and for a class that lacks a part of one.
+    """
+    if not isinstance(spec, str):
+        return _complete(spec, type(spec).__name__)
+    if spec in _TASKS:
+        return _TASKS[spec]()
+    path, colon, class_name = spec.rpartition(":")
+    if not colon:
+        path, class_name = spec, ""
+    if path.endswith(".py"):
+        return _from_file(Path(path), class_name)
+    close = get_close_matches(spec, names(), n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    raise UserError(f"no task {spec!r}: {hint}choose from {', '.join(names())}, or path/to/file.py:ClassName")
+
+
+def _from_file(path: Path, class_name: str) -> Task:
+    if not class_name:
+        raise UserError(f"{path} may define several tasks: name the class, as in {path}:ClassName")
+    kind = getattr(_imported(path), class_name, None)
+    if not isinstance(kind, type):
+        raise UserError(f"{path} defines no class {class_name!r}: check the name after the colon")
+    try:
+        task = kind()
+    except Exception as error:
+        raise UserError(f"{class_name}() of {path} fails: {type(error).__name__}: {error}") from error
+    return _complete(task, class_name)
+
+
+def _imported(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise UserError(f"no file {path}: a task of your own is given as path/to/file.py:ClassName")
+    name = f"algoscope_task_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None, "a path that ends in .py has a loader"
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses look up the module that they were defined in.
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise UserError(f"{path} can't be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _complete(task: object, class_name: str) -> Task:
+    missing = [name for name in _ATTRIBUTES if not hasattr(task, name)]
+    # A class that inherits from Task has every method; those that Task leaves open return nothing.
+    missing += [name for name in _METHODS if getattr(type(task), name, None) in (None, getattr(Task, name))]
+    if missing:
+        raise UserError(f"the task {class_name} has no {', '.join(missing)}: define what every task needs")
+    if not isinstance(task, Task):
+        raise UserError(f"the task {class_name} is no Task: inherit from algoscope.tasks.task.Task")
+    return task
