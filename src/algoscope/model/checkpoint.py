@@ -1,0 +1,193 @@
+"""A trained model as a file: written in our own format, read from that or from a HookedTransformer's."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from algoscope.errors import UserError
+from algoscope.model.config import Config
+from algoscope.model.state_dict import Inference, infer, refuse_unknown, sizes, weights
+from algoscope.model.transformer import Transformer
+
+VERSION = 1
+"""Of the header: `algoscope` (this number), `config`, `task` and `training`, each as JSON."""
+
+NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model, with what its file says about it."""
+
+    model: Transformer
+    """On the CPU, in float32, its parameters frozen."""
+    task: str | None
+    training: Mapping[str, object]
+    """How it was trained, as `algoscope train` records it; empty if the file does not say."""
+    inferred: tuple[Inference, ...]
+    """Settings that the file does not state outright, and what they were concluded from."""
+    name: str
+
+
+def write(
+    path: str | Path, model: Transformer, task: str | None = None, training: Mapping[str, object] = NOTHING
+) -> None:
+    """Write a checkpoint; whatever was at `path` stays until the new one is complete.
+
+    `training` is any JSON. Folders that don't exist are made. Raises UserError if the file can't be written.
+    """
+    path = Path(path)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    header = {"config": model.config.to_dict(), "task": task, "training": dict(training)}
+    metadata = {"algoscope": str(VERSION), **{key: json.dumps(value) for key, value in header.items()}}
+    content = safetensors.torch.save(tensors, metadata)
+    # Beside the target, so that the rename stays within one file system and is atomic.
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    except OSError as error:
+        raise UserError(f"can't write {path}: {error.strerror}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def read(
+    path: str | Path, usual: Mapping[str, object] = NOTHING, given: Mapping[str, object] = NOTHING
+) -> Checkpoint:
+    """The checkpoint in a file of ours or with a HookedTransformer's state dict, whatever it is called.
+
+    `given` are settings that override what the file says, `usual` those that fill in what it can't say.
+    Never runs code from the file. Raises UserError, with the path, for a file that gives no model.
+    """
+    path = Path(path)
+    try:
+        refuse_unknown(given)
+        state, metadata = _content(path)
+        learnt = weights(state)
+        if "algoscope" in metadata:
+            header = _header(metadata)
+            config, inferred = _stated(header, learnt, given)
+        else:
+            header = {"task": None, "training": {}}
+            config, inferred = infer(state, usual, given)
+        model = _model(config, learnt)
+        task, training = _task_and_training(header)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    return Checkpoint(model, task, training, inferred + _converted(learnt), path.stem)
+
+
+def _content(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
+    """Named tensors, and the metadata of a safetensors file. Goes by what is in the file, not by its name."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(9)
+    except FileNotFoundError as error:
+        raise UserError("there is no such file") from error
+    except IsADirectoryError as error:
+        raise UserError("this is a folder: give the checkpoint file in it") from error
+    except OSError as error:
+        raise UserError(f"can't read it: {error.strerror}") from error
+    if start[8:] == b"{":
+        return _safetensors(path)
+    if start.startswith((b"PK", b"\x80")):
+        return _pickled(path), {}
+    raise UserError("neither a safetensors file nor one that torch.save wrote, or cut short")
+
+
+def _safetensors(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except safetensors.SafetensorError as error:
+        raise UserError(f"a damaged or incomplete safetensors file ({error})") from error
+
+
+def _pickled(path: Path) -> dict[str, Tensor]:
+    """Tensors of a file that torch.save wrote. Anything in it but plain data is refused, not run."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "Unsupported" in str(error):
+            raise UserError(
+                "it holds Python objects, which could run code: save `model.state_dict()` instead"
+            ) from error
+        raise UserError("a damaged or incomplete file of torch.save") from error
+    except Exception as error:
+        # What torch raises for damaged bytes depends on where the damage is: a dozen types, none its own.
+        raise UserError(f"a damaged or incomplete file of torch.save ({type(error).__name__})") from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        keys = f" with {', '.join(map(repr, list(state)[:3]))}" if isinstance(state, dict) else ""
+        raise UserError(f"it holds a {type(state).__name__}{keys}: save `model.state_dict()` alone")
+    return {str(name): value.detach() for name, value in state.items()}
+
+
+def _header(metadata: Mapping[str, str]) -> dict[str, object]:
+    if metadata["algoscope"] != str(VERSION):
+        raise UserError(
+            f"written in format {metadata['algoscope']}, while this algoscope reads {VERSION}: update it"
+        )
+    try:
+        return {key: json.loads(metadata[key]) for key in ("config", "task", "training")}
+    except (KeyError, ValueError) as error:
+        raise UserError(f"the header is damaged ({error}): write the checkpoint again") from error
+
+
+def _stated(
+    header: Mapping[str, object], learnt: Mapping[str, Tensor], given: Mapping[str, object]
+) -> tuple[Config, tuple[Inference, ...]]:
+    """The config in the header with what was `given` in its place, if the weights have its sizes."""
+    stated = header["config"]
+    if not isinstance(stated, dict):
+        raise UserError("the header is damaged (config is no object): write the checkpoint again")
+    config = Config.from_dict(stated | dict(given))
+    for fact in sizes(learnt):
+        value = getattr(config, fact.setting)
+        if value != fact.value:
+            raise UserError(f"{fact.setting} is {value}, but the weights have {fact.value} ({fact.source})")
+    changed = {setting: value for setting, value in given.items() if stated.get(setting) != value}
+    return config, tuple(
+        Inference(setting, value, f"argument, in place of {stated.get(setting)!r} in the file")
+        for setting, value in changed.items()
+    )
+
+
+def _task_and_training(header: Mapping[str, object]) -> tuple[str | None, Mapping[str, object]]:
+    task, training = header["task"], header["training"]
+    if (task is None or isinstance(task, str)) and isinstance(training, dict):
+        return task, training
+    raise UserError("the header is damaged (task or training): write the checkpoint again")
+
+
+def _model(config: Config, learnt: Mapping[str, Tensor]) -> Transformer:
+    model = Transformer(config)
+    expected = model.state_dict()
+    for what, names in (("missing", expected.keys() - learnt), ("unexpected", learnt.keys() - expected)):
+        if names:
+            first, more = sorted(names)[:3], len(names) - 3
+            rest = f" and {more} more" if more > 0 else ""
+            raise UserError(f"{what} for this config: {', '.join(first)}{rest}")
+    for name, value in learnt.items():
+        if value.shape != expected[name].shape:
+            raise UserError(f"{name} is {list(value.shape)}: expected {list(expected[name].shape)}")
+    model.load_state_dict(dict(learnt))
+    return model.eval().requires_grad_(False)
+
+
+def _converted(learnt: Mapping[str, Tensor]) -> tuple[Inference, ...]:
+    kinds = {str(value.dtype).removeprefix("torch.") for value in learnt.values()} - {"float32"}
+    source = f"the file holds {', '.join(sorted(kinds))}"
+    return (Inference("dtype", "float32", source),) if kinds else ()

@@ -1,0 +1,172 @@
+"""What a state dict with HookedTransformer's keys says about its model, and what it leaves open."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from algoscope.errors import UserError
+from algoscope.model.config import ACTIVATIONS, AttentionDir, Config, Normalization
+
+CONSTANTS = (".attn.mask", ".attn.IGNORE")
+"""Ends of the names of tensors that HookedTransformer stores beside the weights and that hold none."""
+
+UNSUPPORTED = {
+    ".rotary_": "rotary position embeddings",
+    ".attn._W_": "grouped-query attention",
+    ".W_gate": "a gated MLP",
+    ".rel_pos_bias.": "relative position biases",
+    ".experts.": "a mixture of experts",
+}
+"""Parts of names that give away an architecture which is not this one."""
+
+SIZES = {
+    "d_model": ("embed.W_E [d_vocab d_model]", 1),
+    "n_heads": ("blocks.0.attn.W_Q [head d_model d_head]", 0),
+    "d_head": ("blocks.0.attn.W_Q [head d_model d_head]", 2),
+    "n_ctx": ("pos_embed.W_pos [n_ctx d_model]", 0),
+    "d_vocab": ("embed.W_E [d_vocab d_model]", 0),
+    "d_vocab_out": ("unembed.W_U [d_model d_vocab_out]", 1),
+    "d_mlp": ("blocks.0.mlp.W_in [d_model d_mlp]", 1),
+}
+"""Where each size is read off: the tensor with its axes, and which of them."""
+
+CHOICES: Mapping[str, Collection[str]] = {
+    "attention_dir": get_args(AttentionDir),
+    "act_fn": ACTIVATIONS,
+    "normalization_type": ("LNPre", "none"),
+}
+"""Settings that have no safe default, and what to choose from where the file leaves them open."""
+
+ASSUMED: Mapping[str, object] = {"eps": Config.eps, "pad_token": Config.pad_token}
+"""Settings that no file states, as they are in most models."""
+
+assert set(CHOICES["normalization_type"]) < set(get_args(Normalization))
+
+
+@dataclass(frozen=True)
+class Inference:
+    """One setting that the file does not state outright, with what it was concluded from."""
+
+    setting: str
+    value: object
+    source: str
+
+
+def weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors that are weights. Raises UserError for one that can't be: whole numbers, NaN, infinite."""
+    learnt = {name: value for name, value in state.items() if not name.endswith(CONSTANTS)}
+    for name, value in learnt.items():
+        if value.layout is not torch.strided or not value.is_floating_point():
+            kind = str(value.dtype).removeprefix("torch.")
+            raise UserError(f"{name} holds {kind} values: weights are dense floating-point tensors")
+        bad = int((~value.isfinite()).sum())
+        if bad:
+            raise UserError(
+                f"{name} has {bad} values that are NaN or infinite: use a checkpoint from before it diverged"
+            )
+    return learnt
+
+
+def sizes(state: Mapping[str, Tensor]) -> tuple[Inference, ...]:
+    """The sizes of the model, from its tensors' shapes. Raises UserError if they give none."""
+    for name in state:
+        for part, what in UNSUPPORTED.items():
+            if part in name:
+                raise UserError(
+                    f"{name} belongs to {what}: only plain multi-head attention and MLPs are read"
+                )
+    layers = {name.split(".")[1] for name in state if name.startswith("blocks.")}
+    found = [Inference("n_layers", len(layers), "number of blocks")]
+    for setting, (described, axis) in SIZES.items():
+        tensor, axes = described.split(" ", 1)
+        if tensor in state:
+            shape = list(state[tensor].shape)
+            if len(shape) != len(axes.split()):
+                raise UserError(f"{tensor} has the shape {shape}: expected {axes}")
+            found.append(Inference(setting, shape[axis], f"shape of {tensor}"))
+        elif setting == "d_mlp":
+            found.append(Inference(setting, None, f"no {tensor}: attention-only"))
+        else:
+            have = f"it holds {', '.join(sorted(state)[:3])} ..." if state else "it is empty"
+            raise UserError(f"no {tensor}, which every HookedTransformer state dict has: {have}")
+    return tuple(found)
+
+
+def infer(
+    state: Mapping[str, Tensor], usual: Mapping[str, object], given: Mapping[str, object]
+) -> tuple[Config, tuple[Inference, ...]]:
+    """The config of the model with these weights, and what each setting was concluded from.
+
+    Shapes, and layer norm weights that are there, are facts. What they leave open comes from `given`, else
+    from a stored attention mask if it settles the matter, else from `usual`, else from what is common.
+    Raises UserError, naming the arguments, for what is still open, and for a `given` against the facts.
+    """
+    refuse_unknown(given)
+    facts = {fact.setting: fact for fact in sizes(state)}
+    if "blocks.0.ln1.w" in state:
+        facts["normalization_type"] = Inference("normalization_type", "LN", "blocks.0.ln1.w is there")
+    for setting, fact in facts.items():
+        if given.get(setting, fact.value) != fact.value:
+            raise UserError(
+                f"{setting}={given[setting]!r} contradicts the file: {fact.value} ({fact.source})"
+            )
+    found = dict(facts)
+    for setting in Config.names():
+        if setting in given and setting not in facts:
+            found[setting] = Inference(setting, given[setting], "argument")
+        elif setting not in facts and (setting != "act_fn" or facts["d_mlp"].value):
+            found[setting] = _conclude(setting, state, usual)
+    still_open = [each for each in found.values() if each.setting in CHOICES and each.value is None]
+    if still_open:
+        raise UserError(_question(still_open))
+    ordered = tuple(found[setting] for setting in Config.names() if setting in found)
+    return Config.from_dict({each.setting: each.value for each in ordered}), ordered
+
+
+def refuse_unknown(given: Mapping[str, object]) -> None:
+    """Raises UserError for a name that is no setting."""
+    unknown = set(given) - set(Config.names())
+    if unknown:
+        raise UserError(f"unknown setting {min(unknown)!r}: a config has {', '.join(Config.names())}")
+
+
+def _conclude(setting: str, state: Mapping[str, Tensor], usual: Mapping[str, object]) -> Inference:
+    """A setting that is not a fact; its value is None where nothing says."""
+    if setting == "attention_dir":
+        return _attention_dir(state, usual)
+    value = usual.get(setting)
+    if setting == "normalization_type" and value == "LN":
+        return Inference(
+            setting, "LNPre", "no blocks.0.ln1.w; LN is usual for the task: folded into the weights"
+        )
+    if setting in usual:
+        return Inference(setting, value, "usual for the task")
+    return Inference(setting, ASSUMED.get(setting), "assumed: nothing in the file says")
+
+
+def _attention_dir(state: Mapping[str, Tensor], usual: Mapping[str, object]) -> Inference:
+    """From the stored masks and the task.
+
+    A full mask proves that attention is bidirectional. A triangular one proves nothing: HookedTransformer
+    used to store it for either direction, and the public bracket classifier, bidirectional, has one.
+    """
+    masks = [value.bool() for name, value in state.items() if name.endswith(".attn.mask")]
+    if masks and all(mask.all() for mask in masks):
+        return Inference("attention_dir", "bidirectional", "the stored mask is full")
+    if any(mask.ndim != 2 or not torch.equal(mask, torch.ones_like(mask).tril()) for mask in masks):
+        raise UserError(
+            "the stored attention mask is neither full nor triangular: such attention is not read"
+        )
+    stored = "the stored mask is triangular, which does not tell" if masks else "no mask is stored"
+    return Inference("attention_dir", usual.get("attention_dir"), f"usual for the task; {stored}")
+
+
+def _question(still_open: Collection[Inference]) -> str:
+    arguments = ", ".join(f"{each.setting}= ({' or '.join(CHOICES[each.setting])})" for each in still_open)
+    settings = " or ".join(each.setting for each in still_open)
+    return f"the file does not say {settings}: give {arguments}, or a task"
