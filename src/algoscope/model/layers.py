@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 from einops import einsum, rearrange
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -19,9 +19,17 @@ PerHead = Float[Tensor, "batch seq head d_head"]
 Bias = Float[Tensor, "#batch 1 #query key"] | None
 """Added to attention scores: 0 where a key may be seen, MASKED where not. None if every key may be seen."""
 
+At = Int[Tensor, "query"] | None
+"""Positions that are wanted as queries: the others are read as keys only. None for all."""
+
 MASKED = -1e5
 """Score of a key that may not be seen. Finite, as in the ARENA course, so that means and gradients over
 scores stay finite; in a softmax it is an exact zero."""
+
+
+def bias_at(bias: Float[Tensor, "#batch 1 #query key"], at: At) -> Float[Tensor, "#batch 1 #query key"]:
+    """The rows of an attention bias that belong to the queries at these positions."""
+    return bias if at is None or bias.shape[2] == 1 else bias[:, :, at]
 
 
 class LayerNorm(nn.Module):
@@ -61,7 +69,11 @@ class NoNorm(nn.Module):
         return x
 
 
-def norm(config: Config, name: str) -> LayerNorm | NoNorm:
+Norm = LayerNorm | NoNorm
+
+
+def norm(config: Config, name: str) -> Norm:
+    """The norm of this name, of the kind that the config asks for."""
     return NoNorm() if config.normalization_type == "none" else LayerNorm(config, name)
 
 
@@ -82,25 +94,37 @@ class Attention(nn.Module):
         self.b_V = nn.Parameter(torch.zeros(config.n_heads, config.d_head))
         self.b_O = nn.Parameter(torch.zeros(config.d_model))
 
-    def forward(self, resid: Stream, norm: LayerNorm | NoNorm, bias: Bias, tap: Taps) -> Stream:
-        """What the heads add to the residual stream, output bias included."""
-        q, k, v = self.queries_keys_values(resid, norm, tap)
-        q = tap(f"{self.name}.attn.hook_q", q)
-        k = tap(f"{self.name}.attn.hook_k", k)
-        v = tap(f"{self.name}.attn.hook_v", v)
-        z = tap(f"{self.name}.attn.hook_z", self.mix(q, k, v, bias, tap))
-        return self.write(z, tap)
+    def forward(self, resid: Stream, norm: Norm, bias: Bias, tap: Taps, at: At = None) -> PerHead:
+        """Each head's mix of the values that it attends to, from queries at the positions `at`."""
+        x = norm(resid, tap)
+        if at is not None and len(at) < self.d_head and not tap.want(*self._opening):
+            return self.mix_unprojected(x[:, at], x, bias if bias is None else bias_at(bias, at))
+        q, k, v = self.queries_keys_values(resid, x, norm, tap, at)
+        return self.mix(q, k, v, bias if bias is None else bias_at(bias, at), tap)
+
+    @property
+    def _opening(self) -> tuple[str, ...]:
+        """The sites whose values `mix_unprojected` never forms."""
+        inside = ("q", "k", "v", "attn_scores", "pattern")
+        return (
+            *(f"{self.name}.attn.hook_{site}" for site in inside),
+            *(f"{self.name}.hook_{letter}_input" for letter in "qkv"),
+        )
 
     def queries_keys_values(
-        self, resid: Stream, norm: LayerNorm | NoNorm, tap: Taps
+        self, resid: Stream, x: Stream, norm: Norm, tap: Taps, at: At = None
     ) -> tuple[PerHead, PerHead, PerHead]:
-        x = norm(resid, tap)
+        """`hook_q` (at the positions `at`), `hook_k` and `hook_v`, from the stream and its norm `x`."""
         q, k, v = self.project(x)
+        here, x_here = (resid, x) if at is None else (resid[:, at], x[:, at])
+        q = q if at is None else q[:, at]
         if tap.want(*(f"{self.name}.hook_{letter}_input" for letter in "qkv")):
-            q = self._from_split_input("q", q, resid, x, norm, tap)
+            q = self._from_split_input("q", q, here, x_here, norm, tap)
             k = self._from_split_input("k", k, resid, x, norm, tap)
             v = self._from_split_input("v", v, resid, x, norm, tap)
-        return q, k, v
+        q = tap(f"{self.name}.attn.hook_q", q)
+        k = tap(f"{self.name}.attn.hook_k", k)
+        return q, k, tap(f"{self.name}.attn.hook_v", v)
 
     def project(self, x: Stream) -> tuple[PerHead, PerHead, PerHead]:
         """Queries, keys and values of every head in one matrix product."""
@@ -113,7 +137,7 @@ class Attention(nn.Module):
         return q, k, v
 
     def _from_split_input(
-        self, letter: str, shared: PerHead, resid: Stream, x: Stream, norm: LayerNorm | NoNorm, tap: Taps
+        self, letter: str, shared: PerHead, resid: Stream, x: Stream, norm: Norm, tap: Taps
     ) -> PerHead:
         """Queries, keys or values from an input of each head's own, where one was put in.
 
@@ -127,13 +151,13 @@ class Attention(nn.Module):
         weight, shift = getattr(self, f"W_{letter.upper()}"), getattr(self, f"b_{letter.upper()}")
         # The difference is taken in normalised space: an edit of the norm's own sites stays in x.
         own = x.unsqueeze(-2) + norm.normalize(after) - norm.normalize(before)
-        return (
-            einsum(own, weight, "batch seq head d_model, head d_model d_head -> batch seq head d_head")
-            + shift
+        projected = einsum(
+            own, weight, "batch seq head d_model, head d_model d_head -> batch seq head d_head"
         )
+        return projected.add(shift)
 
     def mix(self, q: PerHead, k: PerHead, v: PerHead, bias: Bias, tap: Taps) -> PerHead:
-        """Each head's mix of the values it attends to: `hook_z`."""
+        """`hook_z`: with scores and pattern in the open only if a hook wants them."""
         scores_site, pattern_site = f"{self.name}.attn.hook_attn_scores", f"{self.name}.attn.hook_pattern"
         if not tap.want(scores_site, pattern_site):
             q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
@@ -147,15 +171,33 @@ class Attention(nn.Module):
         scores: Tensor = (q * self.d_head**-0.5).transpose(1, 2) @ k.permute(0, 2, 3, 1)
         return scores if bias is None else scores + bias
 
+    def mix_unprojected(self, x_query: Stream, x: Stream, bias: Bias) -> PerHead:
+        """`hook_z` for a few queries, without forming keys or values.
+
+        A score is x_j · (W_K q), and the mix of values is (sum_j a_j x_j) W_V + b_V as weights sum to 1.
+        The key bias adds the same to all scores of a query, so it drops out of the softmax.
+        """
+        q = einsum(x_query, self.W_Q, "batch query d_model, head d_model d_head -> head batch query d_head")
+        q = (q + self.b_Q[:, None, None]) * self.d_head**-0.5
+        asked = einsum(
+            q, self.W_K, "head batch query d_head, head d_model d_head -> batch head query d_model"
+        )
+        scores = (asked.flatten(1, 2) @ x.mT).unflatten(1, asked.shape[1:3])
+        pattern = (scores if bias is None else scores + bias).softmax(-1)
+        mixed = (pattern.flatten(1, 2) @ x).unflatten(1, asked.shape[1:3])
+        z = einsum(
+            mixed, self.W_V, "batch head query d_model, head d_model d_head -> batch query head d_head"
+        )
+        return z.add(self.b_V)
+
     def write(self, z: PerHead, tap: Taps) -> Stream:
         """What goes into the residual stream; per-head results are formed only if a hook wants them."""
         if tap.want(f"{self.name}.attn.hook_result"):
             result = tap(f"{self.name}.attn.hook_result", self.results(z))
             written: Tensor = result.sum(-2) + self.b_O
             return written
-        return functional.linear(
-            z.flatten(-2), rearrange(self.W_O, "head d_head d_model -> d_model (head d_head)"), self.b_O
-        )
+        weight = rearrange(self.W_O, "head d_head d_model -> d_model (head d_head)")
+        return functional.linear(z.flatten(-2), weight, self.b_O)
 
     def results(self, z: PerHead) -> Float[Tensor, "batch seq head d_model"]:
         """What each head writes, without the output bias, which is no one head's."""
@@ -183,7 +225,11 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """One layer: attention, then an MLP if there is one, each read through a norm and added to the stream."""
+    """One layer: attention, then an MLP if there is one, each read through a norm and added to the stream.
+
+    `forward` is the whole of it. `from_z` and `from_resid_mid` enter further down, for a caller that has
+    the values up to there.
+    """
 
     def __init__(self, config: Config, layer: int) -> None:
         super().__init__()
@@ -193,9 +239,19 @@ class Block(nn.Module):
         self.ln2 = norm(config, f"{self.name}.ln2") if config.d_mlp else None
         self.mlp = MLP(config, layer) if config.d_mlp else None
 
-    def forward(self, resid: Stream, bias: Bias, tap: Taps) -> Stream:
+    def forward(self, resid: Stream, bias: Bias, tap: Taps, at: At = None) -> Stream:
+        """The residual stream after this layer, at the positions `at` alone if they are given."""
         resid = tap(f"{self.name}.hook_resid_pre", resid)
-        resid = resid + tap(f"{self.name}.hook_attn_out", self.attn(resid, self.ln1, bias, tap))
+        z = self.attn(resid, self.ln1, bias, tap, at)
+        return self.from_z(resid if at is None else resid[:, at], z, tap)
+
+    def from_z(self, resid: Stream, z: PerHead, tap: Taps) -> Stream:
+        """The rest of the layer, given the stream before it and what the heads mixed."""
+        written = self.attn.write(tap(f"{self.name}.attn.hook_z", z), tap)
+        return self.from_resid_mid(resid + tap(f"{self.name}.hook_attn_out", written), tap)
+
+    def from_resid_mid(self, resid: Stream, tap: Taps) -> Stream:
+        """The rest of the layer, given the stream between attention and MLP."""
         if self.mlp is not None and self.ln2 is not None:
             resid = tap(f"{self.name}.hook_resid_mid", resid)
             resid = resid + tap(f"{self.name}.hook_mlp_out", self.mlp(self.ln2(resid, tap), tap))
