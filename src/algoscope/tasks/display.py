@@ -16,15 +16,20 @@ class Shown:
     tokens: tuple[tuple[str, bool], ...]
     """(text, highlighted) of each token."""
 
+    @property
+    def plain(self) -> str:
+        """The text alone, wherever it is printed."""
+        return self.__rich__().plain
+
     def __rich__(self) -> Text:
         text = Text()
         for index, (token, marked) in enumerate(self.tokens):
-            text.append(self._gap(index) + token if not marked else self._gap(index))
-            if marked:
-                text.append(token, style="bold red reverse")
+            text.append(self._gap(index))
+            text.append(token, style="bold red reverse" if marked else None)
         return text
 
     def __str__(self) -> str:
+        """The text, with colours if standard output is a terminal."""
         console = Console(soft_wrap=True)
         with console.capture() as captured:
             console.print(self.__rich__(), end="")
@@ -33,12 +38,7 @@ class Shown:
     def _repr_html_(self) -> str:
         """HTML for a notebook or a report; token texts are escaped."""
         parts = [
-            self._gap(index)
-            + (
-                f'<mark class="offending" style="background:#d62728;color:white">{escape(token)}</mark>'
-                if marked
-                else escape(token)
-            )
+            self._gap(index) + (_MARK.format(escape(token)) if marked else escape(token))
             for index, (token, marked) in enumerate(self.tokens)
         ]
         return f'<code class="tokens">{"".join(parts)}</code>'
@@ -49,3 +49,6 @@ class Shown:
             return ""
         pair = self.tokens[index - 1][0], self.tokens[index][0]
         return "" if all(len(token) == 1 and not token.isdigit() for token in pair) else " "
+
+
+_MARK = '<mark class="offending" style="background:#d62728;color:white">{}</mark>'

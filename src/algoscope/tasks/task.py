@@ -14,7 +14,7 @@ from algoscope.errors import UserError
 from algoscope.tasks.display import Shown
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Examples:
     """Inputs of a task with their labels and concepts: facts about the inputs, not about a model.
 
@@ -40,10 +40,13 @@ class Examples:
 
     def __getitem__(self, rows: slice | Tensor | Sequence[int]) -> Examples:
         """The examples at these rows: a slice, a boolean mask `[batch]`, or indices."""
-        if isinstance(rows, int):
+        if isinstance(rows, slice):
+            return self._each(lambda value: value[rows])
+        index = torch.as_tensor(rows, device=self.tokens.device)
+        if index.ndim == 0:
             raise TypeError(f"examples[{rows}] is one row: write examples[{rows}:{rows + 1}]")
-        index = rows if isinstance(rows, slice) else torch.as_tensor(rows, device=self.tokens.device)
-        return self._each(lambda value: value[index])
+        # torch takes an empty list for floats, which can't index.
+        return self._each(lambda value: value[index if len(index) else index.long()])
 
     def batches(self, size: int) -> Iterator[Examples]:
         """Successive parts of at most `size` examples, in order."""
