@@ -1,0 +1,183 @@
+"""One model in training, in memory: fresh examples, a step, an evaluation, and nothing on disk or screen."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+from torch.nn.utils import clip_grad_norm_
+
+from algoscope.errors import UserError
+from algoscope.model.transformer import Transformer
+from algoscope.tasks.task import Examples, Task
+from algoscope.training.interrupt import at_the_end
+from algoscope.training.recipe import Recipe
+
+REPORT_EVERY = 10
+EVALUATE_EVERY = 250
+EVALUATED = 5_000
+CHUNK_STEPS = 16
+"""Batches drawn by one call of the task's sampler, which would cost more than the step at one a call."""
+
+TRAINING, EVALUATION, FINAL = range(3)
+"""The streams of seeds: no two samples of a run share one."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is."""
+
+    step: int
+    steps: int
+    loss: float
+    """Mean cross-entropy in nats over the steps since the last report."""
+    accuracy: float | None
+    """Share of a fresh sample answered right; None between evaluations."""
+
+
+class Run:
+    """A transformer learning a task. Iterate over it to train; what it has learnt is `run.model`.
+
+    Step s draws its batch from a seed derived from the run's seed and s alone, and the learning rate
+    depends on s alone, so a run that is put back to step s goes on exactly as it would have.
+    """
+
+    def __init__(self, task: Task, recipe: Recipe, seed: int = 0, device: str = "cpu") -> None:
+        if seed < 0:
+            raise UserError(f"seed is {seed}: give a whole number of at least 0")
+        self.task, self.recipe, self.seed = task, recipe, seed
+        self.model = Transformer(recipe.config(task), seed=seed).to(usable(device))
+        self.parameters = list(self.model.parameters())
+        self.optimizer = torch.optim.AdamW(
+            self.parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True
+        )
+        self.step = 0
+        self.loss: float | None = None
+        """Mean cross-entropy over the steps of the last report."""
+        self.seconds = 0.0
+        """Time spent in steps and evaluations, over all sittings."""
+        self._chunk: tuple[int, Examples] | None = None
+        check_answers(self.model, self.batch(0))
+
+    @property
+    def done(self) -> bool:
+        return self.step >= self.recipe.steps
+
+    def __iter__(self) -> Iterator[Progress]:
+        """Train from the current step to the last, with a report now and then.
+
+        Ctrl-C arrives between two steps, never within one. Raises UserError if the loss diverges.
+        """
+        device = self.model.W_E.device
+        while not self.done:
+            started = time.perf_counter()
+            total, first = torch.zeros((), device=device), self.step
+            while True:
+                with at_the_end():
+                    total += self.advance()
+                if self.done or self.step % REPORT_EVERY == 0:
+                    break
+            self.loss = total.item() / (self.step - first)
+            if not math.isfinite(self.loss):
+                raise UserError(f"the loss is {self.loss} at step {self.step}: try a lower --lr")
+            evaluate = self.done or self.step % EVALUATE_EVERY == 0
+            seed = derived_seed(self.seed, EVALUATION, self.step)
+            accuracy = score(self.model, self.task.sample(EVALUATED, seed))[1] if evaluate else None
+            self.seconds += time.perf_counter() - started
+            yield Progress(self.step, self.recipe.steps, self.loss, accuracy)
+
+    def advance(self) -> Float[Tensor, ""]:
+        """Take one step. The loss of its batch, before the step."""
+        examples = self.batch(self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = one_cycle(self.step, self.recipe.steps, self.recipe.lr)
+        logits, labels = answers(self.model, examples)
+        loss = functional.cross_entropy(logits, labels)
+        self.optimizer.zero_grad()
+        loss.backward()
+        clip_grad_norm_(self.parameters, self.recipe.clip)
+        self.optimizer.step()
+        self.step += 1
+        return loss.detach()
+
+    def batch(self, step: int) -> Examples:
+        """The examples of this step, the same ones whenever they are asked for."""
+        index, within = divmod(step, CHUNK_STEPS)
+        if self._chunk is None or self._chunk[0] != index:
+            seed = derived_seed(self.seed, TRAINING, index)
+            examples = self.task.sample(CHUNK_STEPS * self.recipe.batch, seed)
+            self._chunk = index, examples.to(self.model.W_E.device)
+        return self._chunk[1][within * self.recipe.batch : (within + 1) * self.recipe.batch]
+
+
+def answers(
+    model: Transformer, examples: Examples
+) -> tuple[Float[Tensor, "answer class"], Int[Tensor, "answer"]]:
+    """Logits and labels at every answer of every example, in one row each."""
+    logits = model(examples.tokens)[:, examples.answer]
+    return logits.flatten(0, -2), examples.labels.flatten()
+
+
+@torch.no_grad()
+def score(model: Transformer, examples: Examples, batch: int = 1000) -> tuple[float, float]:
+    """Mean cross-entropy in nats per answer, and the share of examples with every answer right."""
+    loss, right = 0.0, 0
+    for part in examples.to(model.W_E.device).batches(batch):
+        logits, labels = answers(model, part)
+        loss += functional.cross_entropy(logits, labels, reduction="sum").item()
+        right += int((logits.argmax(-1) == labels).view(len(part), -1).all(-1).sum())
+    return loss / examples.labels.numel(), right / len(examples)
+
+
+def one_cycle(step: int, steps: int, peak: float) -> float:
+    """The learning rate of a step: a cosine from peak / 25 up over the first 30 % of the steps, and another
+    down to peak / 250,000. As torch's OneCycleLR with its defaults, but a function of the step alone.
+
+    Source: Smith & Topin, Super-convergence (2017).
+    """
+    low, end = peak / 25, peak / 250_000
+    top = 0.3 * steps - 1
+    if step <= top:
+        return _cosine(low, peak, step / top if top else 1.0)
+    return _cosine(peak, end, (step - top) / (steps - 1 - top) if step < steps - 1 else 1.0)
+
+
+def _cosine(start: float, stop: float, share: float) -> float:
+    return stop + (start - stop) * (1 + math.cos(math.pi * share)) / 2
+
+
+def derived_seed(seed: int, stream: int, index: int) -> int:
+    """A seed for one sample of a run, unrelated to those of its other samples and of other runs."""
+    return int(np.random.SeedSequence((seed, stream, index)).generate_state(1)[0])
+
+
+def usable(device: str) -> torch.device:
+    """The device of this name. Raises UserError if this machine can't compute on it."""
+    try:
+        return torch.zeros(1, device=device).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"can't train on device {device!r} ({reason}): try --device cpu") from error
+
+
+def check_answers(model: Transformer, examples: Examples) -> None:
+    """Raises UserError if a task's labels don't fit its answer positions and classes."""
+    with torch.no_grad():
+        logits = model(examples.tokens)[:, examples.answer]
+    if examples.labels.shape != logits.shape[:-1] or examples.labels.dtype != torch.int64:
+        raise UserError(
+            f"the task's labels are {examples.labels.dtype} {list(examples.labels.shape)}: "
+            f"its answer positions need torch.int64 {list(logits.shape[:-1])}"
+        )
+    low, high = (int(end) for end in examples.labels.aminmax())
+    if low < 0 or high >= logits.shape[-1]:
+        raise UserError(
+            f"the task's labels reach from {low} to {high}: it has the classes 0 to {logits.shape[-1] - 1}"
+        )
