@@ -1,0 +1,132 @@
+"""Which component pushes the answer, towards which class, and how far?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from einops import einsum
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from algoscope.analysis.components import Components
+from algoscope.analysis.linearised import LinearFit
+from algoscope.errors import UserError
+from algoscope.model.transformer import Transformer
+
+
+@dataclass(frozen=True)
+class Direction:
+    """A vector in the residual stream whose dot product means something."""
+
+    vector: Float[Tensor, "d_model"]
+    towards: str
+    """What a positive dot product speaks for: the name of a class."""
+    where: str
+    """Where in the model it lives: "after the final norm"."""
+    r2: float = 1.0
+    """How well the linear map that it was pulled through fits; 1 if it was through none."""
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """How far each component pushes the answer on each example, in logits."""
+
+    names: tuple[str, ...]
+    values: Float[Tensor, "component row"]
+    towards: str
+    """The class that positive values push towards, as against its rival."""
+
+    def __getitem__(self, name: str) -> Float[Tensor, "row"]:
+        if name not in self.names:
+            raise UserError(f"no component {name!r}: there are {', '.join(self.names)}")
+        return self.values[self.names.index(name)]
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        return tuple(name for name in self.names if "." in name)
+
+    def mean(self, rows: Bool[Tensor, "row"]) -> dict[str, float]:
+        """Each component's mean over these rows; NaN if there are none."""
+        means = self.values[:, rows].double().mean(1)
+        return dict(zip(self.names, means.tolist(), strict=True))
+
+
+def class_direction(model: Transformer, towards: int, against: int, name: str) -> Direction:
+    """The direction after the final norm along which the logit of one class grows over another's."""
+    vector = (model.W_U[:, towards] - model.W_U[:, against]).detach().cpu()
+    return Direction(vector, name, "after the final norm")
+
+
+def pull_back(direction: Direction, fit: LinearFit, where: str) -> Direction:
+    """The same direction in front of the norm that `fit` stands for."""
+    vector = (fit.A.T @ direction.vector.double()).float()
+    return Direction(vector, direction.towards, where, direction.r2 * fit.r2)
+
+
+def contributions(components: Components, direction: Direction, centre: Bool[Tensor, "row"]) -> Contributions:
+    """Each component's dot product with the direction, less its mean over the rows marked in `centre`.
+
+    Unit: logits, as far as the linearised norm holds. Zero is the mean over the marked rows, so the
+    components of a row add up to the linearised logit difference minus that of the marked rows.
+    Method: ARENA 1.5.1. Raises UserError if no row is marked.
+    """
+    if not centre.any():
+        raise UserError("no example to centre contributions on: give examples of every class")
+    values = einsum(components.values, direction.vector, "component row d_model, d_model -> component row")
+    mean = values[:, centre].double().mean(1, keepdim=True)
+    return Contributions(components.names, (values - mean).float(), direction.towards)
+
+
+def margins(
+    model: Transformer, components: Components, fit: LinearFit, labels: Int[Tensor, "row"]
+) -> Contributions:
+    """Each component's contribution to the true class's logit over the mean of the other classes'.
+
+    For any number of classes. Unit: logits, as far as the linearised norm holds; zero is what the
+    component would contribute if it wrote its mean output on every example.
+    """
+    W_U = model.W_U.detach().cpu().double()
+    others = (W_U.sum(1, keepdim=True) - W_U) / (W_U.shape[1] - 1)
+    before = (fit.A.T @ (W_U - others)).T[labels]
+    values = components.values.double()
+    centred = values - values.mean(1, keepdim=True)
+    pushed = einsum(centred, before, "component row d_model, row d_model -> component row")
+    return Contributions(components.names, pushed.float(), "the true class")
+
+
+@dataclass(frozen=True)
+class Histograms:
+    """For each component and group of examples, the share of the group in each bin."""
+
+    names: tuple[str, ...]
+    groups: tuple[str, ...]
+    shares: Float[np.ndarray, "component group bin"]
+    """Each sums to 1 over bins; what lies outside the edges counts in the outermost bins."""
+    edges: Float[np.ndarray, "edge"]
+    towards: str
+
+
+def histograms(
+    pushed: Contributions, groups: Mapping[str, Bool[Tensor, "row"]], bins: int = 60
+) -> Histograms:
+    """How each component's contributions are spread in each group, all on one axis.
+
+    The axis leaves out the extreme half per cent at either end, and always shows zero. Groups without an
+    example are left out.
+    """
+    present = {name: mask for name, mask in groups.items() if mask.any()}
+    values = pushed.values.double().numpy()
+    low, high = np.quantile(values, [0.005, 0.995])
+    low, high = min(low, 0.0), max(high, 0.0)
+    room = 0.04 * (high - low) or 1.0
+    edges = np.linspace(low - room, high + room, bins + 1)
+    inside = np.clip(values, edges[0], edges[-1])
+    shares = np.array(
+        [
+            [np.histogram(row[mask.numpy()], edges)[0] / int(mask.sum()) for mask in present.values()]
+            for row in inside
+        ]
+    )
+    return Histograms(pushed.names, tuple(present), shares, edges, pushed.towards)

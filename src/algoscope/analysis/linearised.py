@@ -1,0 +1,72 @@
+"""Which linear map does a layer norm act like, on these inputs?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from algoscope.errors import UserError
+from algoscope.model.layers import LayerNorm, NoNorm
+
+CUT = 1e-5
+"""Singular values of the inputs below this share of the largest are rounding noise, and are left out."""
+
+
+@dataclass(frozen=True)
+class LinearFit:
+    """`output ≈ A input + b`, fitted to data."""
+
+    A: Float[Tensor, "d_out d_in"]
+    b: Float[Tensor, "d_out"]
+    r2: float
+    """Share of variance explained, averaged over outputs with equal weight; 1 is a perfect fit."""
+    rows: int
+    """How many examples it was fitted to."""
+
+
+def fit_linear(x: Float[Tensor, "*row d_in"], y: Float[Tensor, "*row d_out"]) -> LinearFit:
+    """The affine map with the least squared error, and of those the one of least norm. In float64.
+
+    Raises UserError for fewer than two rows, which determine nothing.
+    """
+    x, y = x.flatten(0, -2).double(), y.flatten(0, -2).double()
+    if len(x) < 2:
+        raise UserError(f"a linear fit needs at least 2 examples, not {len(x)}: give more examples")
+    x_mean, y_mean = x.mean(0), y.mean(0)
+    x, y = x - x_mean, y - y_mean
+    # torch.linalg.lstsq has a cut only in a driver that GPUs lack; the singular vectors work everywhere.
+    u, size, vt = torch.linalg.svd(x, full_matrices=False)
+    kept = size > CUT * size[0]
+    A = (y.T @ u[:, kept]) / size[kept] @ vt[kept]
+    return LinearFit(A, y_mean - A @ x_mean, _r2(y, y - x @ A.T, y_mean), len(x))
+
+
+def fit_norm(norm: LayerNorm | NoNorm, inputs: Float[Tensor, "*row d_model"]) -> LinearFit:
+    """The linear map that this norm acts like on these inputs.
+
+    Method: ARENA 1.5.1. A direction `d` after the norm is the direction `A.T @ d` before it, up to what
+    the fit misses (`r2`). Take inputs from one position for that position's map, or from all.
+    """
+    x = inputs.detach().flatten(0, -2).double()
+    width = x.shape[-1]
+    if isinstance(norm, NoNorm):
+        return LinearFit(torch.eye(width).double(), torch.zeros(width).double(), 1.0, len(x))
+    fit = fit_linear(x, functional.layer_norm(x, (width,), eps=norm.eps))
+    if norm.w is None or norm.b is None:
+        return fit
+    # The learnt scale is put on afterwards: where it is almost zero, the output is mostly rounding.
+    w, b = norm.w.detach().cpu().double(), norm.b.detach().cpu().double()
+    return LinearFit(w[:, None] * fit.A, w * fit.b + b, fit.r2, fit.rows)
+
+
+def _r2(
+    centred: Float[Tensor, "row d_out"], missed: Float[Tensor, "row d_out"], mean: Float[Tensor, "d_out"]
+) -> float:
+    """An output that varies by no more than rounding is met by its mean, and counts as explained."""
+    total, left = centred.pow(2).mean(0), missed.pow(2).mean(0)
+    varies = total > 1e-20 * mean.pow(2)
+    return torch.where(varies, 1 - left / total, torch.ones_like(total)).mean().item()
