@@ -154,7 +154,7 @@ class Attention(nn.Module):
         projected = einsum(
             own, weight, "batch seq head d_model, head d_model d_head -> batch seq head d_head"
         )
-        return projected.add(shift)
+        return torch.add(projected, shift)
 
     def mix(self, q: PerHead, k: PerHead, v: PerHead, bias: Bias, tap: Taps) -> PerHead:
         """`hook_z`: with scores and pattern in the open only if a hook wants them."""
@@ -188,7 +188,7 @@ class Attention(nn.Module):
         z = einsum(
             mixed, self.W_V, "batch head query d_model, head d_model d_head -> batch query head d_head"
         )
-        return z.add(self.b_V)
+        return torch.add(z, self.b_V)
 
     def write(self, z: PerHead, tap: Taps) -> Stream:
         """What goes into the residual stream; per-head results are formed only if a hook wants them."""
