@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -20,6 +22,59 @@ app = typer.Typer(
 @app.callback()
 def options() -> None:
     """A user's mistake is one line on standard error and exit code 2."""
+
+
+@app.command()
+def train(
+    task: Annotated[str, typer.Argument(help="brackets, palindromes, or your own file.py:ClassName.")],
+    seed: Annotated[int, typer.Option(help="Decides the first weights and every example.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="The checkpoint; else TASK-SEED.safetensors.")] = None,
+    steps: Annotated[int | None, typer.Option(help="How many; the learning rate ends near 0.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Fresh examples per step.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Peak of the one-cycle learning rate.")] = None,
+    n_layers: Annotated[int | None, typer.Option(help="Layers of the model.")] = None,
+    d_model: Annotated[int | None, typer.Option(help="Width of the residual stream.")] = None,
+    n_heads: Annotated[int | None, typer.Option(help="Heads per layer; they share d_model evenly.")] = None,
+    d_mlp: Annotated[int | None, typer.Option(help="Neurons per layer; 0 for attention only.")] = None,
+    target: Annotated[float | None, typer.Option(help="Stop early at this accuracy, e.g. 0.999.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a checkpoint that is there.")] = False,
+) -> None:
+    """Train a model of TASK on fresh examples.
+
+    Ctrl-C keeps what it has learnt so far, and --resume with the same options goes on from there. Sizes and
+    schedule that you leave out are those known to work for the task; docs/training.md lists them.
+    """
+    from dataclasses import replace
+
+    from algoscope.tasks import registry
+    from algoscope.training import resume as unfinished
+    from algoscope.training import train as training
+    from algoscope.training.bar import Bar
+    from algoscope.training.recipe import recipe_for
+    from algoscope.training.run import Run
+
+    wanted = registry.get(task)
+    usual = recipe_for(wanted)
+    changes: dict[str, Any] = {"steps": steps, "batch": batch, "lr": lr}
+    changes |= {"n_layers": n_layers, "d_model": d_model, "n_heads": n_heads, "d_mlp": d_mlp}
+    recipe = replace(usual, **{name: value for name, value in changes.items() if value is not None})
+    out = out or Path(f"{wanted.name}-{seed}.safetensors")
+    training.check_out(out, replace=force or resume)
+    run = Run(wanted, recipe, seed, device)
+    if resume:
+        unfinished.restore(unfinished.beside(out), run)
+    command = training.command_line(
+        task, seed, recipe, usual, target=target, device=None if device == "cpu" else device
+    )
+    try:
+        with Bar(recipe.batch) as bar:
+            made = training.train(run, out, target, command, bar)
+    except KeyboardInterrupt:
+        typer.echo(f"stopped after step {run.step}: {out} has the model so far, --resume goes on", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(f"{out}: accuracy {made['accuracy']:.2%} on {made['evaluation_examples']} fresh examples")
 
 
 def main() -> None:

@@ -35,6 +35,8 @@ def train(
     beside it all that `resume.restore` needs; the latter is removed when the run has come to its end.
     `command` is recorded as what made the checkpoint.
     """
+    if target is not None and not 0 < target <= 1:
+        raise UserError(f"target is {target}: give a share of right answers above 0 and up to 1, like 0.999")
     try:
         for progress in run:
             on_progress(progress)
@@ -106,23 +108,18 @@ def command_line(task: str, seed: int, recipe: Recipe, usual: Recipe, **options:
     return " ".join(words)
 
 
-def check_out(out: Path, force: bool) -> None:
-    """Raises UserError, before any time is spent, if a run can't or shouldn't write its checkpoint there."""
-    if not force:
-        if out.exists():
-            raise UserError(f"{out} exists: choose another --out, --force replaces it, --resume continues it")
-        if resume.beside(out).exists():
-            raise UserError(
-                f"{resume.beside(out)} holds an unfinished run: --resume continues it, --force starts again"
-            )
-    check_writable(out)
-
-
-def check_writable(out: Path) -> None:
+def check_out(out: Path, replace: bool) -> None:
+    """Raises UserError, before any time is spent, if a run can't write its checkpoint at `out`, or would
+    `replace` what is there unasked."""
+    kept = resume.beside(out)
     if out.is_dir():
         raise UserError(f"{out} is a folder: give a file in it, like {out / 'model.safetensors'}")
+    if out.exists() and not replace:
+        raise UserError(f"{out} exists: give another --out, or --force to replace it, or --resume to go on")
+    if kept.exists() and not replace:
+        raise UserError(f"{kept} is an unfinished run: give --resume to go on, or --force to start again")
     try:
         with tempfile.TemporaryFile(dir=out.parent):
             pass
     except OSError as error:
-        raise UserError(f"can't write in {out.parent} ({error.strerror}): choose another --out") from error
+        raise UserError(f"can't write in {out.parent} ({error.strerror}): give another --out") from error
