@@ -16,6 +16,7 @@ VALUES = 31
 """The numbers are 0 to 30; each is its own token id."""
 HALF = 10
 START, END = VALUES, VALUES + 1
+_IDS = {str(number): number for number in range(VALUES)}
 
 
 class Palindromes(Task):
@@ -110,19 +111,20 @@ def _framed(numbers: Int[Tensor, "batch number"]) -> Int[Tensor, "batch seq"]:
 
 def _numbers(value: object) -> list[int]:
     if isinstance(value, str):
-        given: list[object] = [int(n) if n.isdecimal() else n for n in re.split(r"[\s,]+", value.strip(" ,"))]
+        given: list[object] = [_IDS.get(word, word) for word in re.findall(r"[^\s,]+", value)]
     elif isinstance(value, Sequence):
         given = list(value)
     else:
         raise UserError(f"{_short(value)} is no sequence: give {2 * HALF} numbers from 0 to {VALUES - 1}")
     if len(given) != 2 * HALF:
         raise UserError(f"{_short(value)} has {len(given)} numbers: give {2 * HALF}")
-    numbers = [number for number in given if type(number) is int and 0 <= number < VALUES]
+    numbers = []
     for number in given:
         if type(number) is not int or not 0 <= number < VALUES:
             raise UserError(
-                f"{_short(value)} has {number!r}: the numbers are whole ones from 0 to {VALUES - 1}"
+                f"{_short(value)} has {_short(number)}: the numbers are whole ones from 0 to {VALUES - 1}"
             )
+        numbers.append(number)
     return numbers
 
 

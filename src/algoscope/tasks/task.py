@@ -44,7 +44,7 @@ class Examples:
             return self._each(lambda value: value[rows])
         index = torch.as_tensor(rows, device=self.tokens.device)
         if index.ndim == 0:
-            raise TypeError(f"examples[{rows}] is one row: write examples[{rows}:{rows + 1}]")
+            raise TypeError(f"examples[{rows}] is one row: write examples[row : row + 1] for row {rows}")
         # torch takes an empty list for floats, which can't index.
         return self._each(lambda value: value[index if len(index) else index.long()])
 
