@@ -28,6 +28,11 @@ class Site:
         """The name without the block: `attn.hook_q`."""
         return self.name.split(".", 2)[2] if self.layer is not None else self.name
 
+    @property
+    def position_axis(self) -> int:
+        """Which axis is the place in the sequence: the query's, for scores and patterns."""
+        return self.axes.index("query" if "query" in self.axes else "seq")
+
 
 Hook = Callable[[Tensor, Site], Tensor | None]
 """Gets a site's value; returns the new one, or None to keep the one it was given, edited in place or not."""

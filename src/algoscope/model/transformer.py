@@ -120,6 +120,12 @@ class Transformer(nn.Module):
         logits: Tensor = self.ln_final(resid, tap) @ self.W_U + self.b_U
         return logits
 
+    def block(self, layer: int) -> Block:
+        """The block of this layer, with its type."""
+        block = self.blocks[layer]
+        assert isinstance(block, Block)
+        return block
+
     def _check(self, tokens: Tensor) -> None:
         if tokens.ndim != 2 or tokens.is_floating_point() or tokens.dtype == torch.bool:
             raise UserError(f"tokens are {tokens.dtype} {list(tokens.shape)}: give integers [batch, seq]")
