@@ -38,6 +38,7 @@ def train(
     d_mlp: Annotated[int | None, typer.Option(help="Neurons per layer; 0 for attention only.")] = None,
     target: Annotated[float | None, typer.Option(help="Stop early at this accuracy, e.g. 0.999.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    threads: Annotated[int, typer.Option(help="CPU threads; numbers may depend on it.", min=1)] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a checkpoint that is there.")] = False,
 ) -> None:
@@ -48,6 +49,8 @@ def train(
     """
     from dataclasses import replace
 
+    import torch
+
     from algoscope.tasks import registry
     from algoscope.training import resume as unfinished
     from algoscope.training import train as training
@@ -55,6 +58,8 @@ def train(
     from algoscope.training.recipe import recipe_for
     from algoscope.training.run import Run
 
+    # One by default: a step is too small for more to help much, and the numbers depend on no count of cores.
+    torch.set_num_threads(threads)
     wanted = registry.get(task)
     usual = recipe_for(wanted)
     changes: dict[str, Any] = {"steps": steps, "batch": batch, "lr": lr}
@@ -65,9 +70,8 @@ def train(
     run = Run(wanted, recipe, seed, device)
     if resume:
         unfinished.restore(unfinished.beside(out), run)
-    command = training.command_line(
-        task, seed, recipe, usual, target=target, device=None if device == "cpu" else device
-    )
+    others = {"device": device if device != "cpu" else None, "threads": threads if threads > 1 else None}
+    command = training.command_line(task, seed, recipe, usual, target=target, **others)
     try:
         with Bar(recipe.batch) as bar:
             made = training.train(run, out, target, command, bar)
