@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,12 +57,13 @@ def write(
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
+        try:
+            unfinished.write_bytes(content)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"can't write {path}: {error.strerror}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def read(
@@ -119,15 +121,16 @@ def _safetensors(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
 def _pickled(path: Path) -> dict[str, Tensor]:
     """Tensors of a file that torch.save wrote. Anything in it but plain data is refused, not run."""
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "Unsupported" in str(error):
-            raise UserError(
-                "it holds Python objects, which could run code: save `model.state_dict()` instead"
-            ) from error
-        raise UserError("a damaged or incomplete file of torch.save") from error
+        # A file object, as torch.load goes by a path's ending.
+        with path.open("rb") as file:
+            state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
         # What torch raises for damaged bytes depends on where the damage is: a dozen types, none its own.
+        called = re.search(r"GLOBAL (\S+)", str(error))
+        if isinstance(error, pickle.UnpicklingError) and called:
+            raise UserError(
+                f"it holds Python objects ({called[1]}), which could run code: save `model.state_dict()`"
+            ) from error
         raise UserError(f"a damaged or incomplete file of torch.save ({type(error).__name__})") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         keys = f" with {', '.join(map(repr, list(state)[:3]))}" if isinstance(state, dict) else ""
