@@ -51,7 +51,7 @@ def test_a_triangular_mask_leaves_the_direction_to_the_task(padded_model):
     config, inferences = infer(state, OPEN, {})
     assert config.attention_dir == "bidirectional"
     assert "triangular, which does not tell" in source(inferences, "attention_dir")
-    with pytest.raises(UserError, match=r"does not say attention_dir: give attention_dir= \(causal or bidir"):
+    with pytest.raises(UserError, match=r"nor the task says attention_dir: give attention_dir= \(causal or"):
         infer(state, {"act_fn": "relu"}, {})
 
 
@@ -95,7 +95,9 @@ def test_weights_without_norms_are_folded_where_norms_are_usual_and_else_asked_a
     config, inferences = infer(state, OPEN | {"normalization_type": "LN"}, {})
     assert config.normalization_type == "LNPre"
     assert "folded into the weights" in source(inferences, "normalization_type")
-    with pytest.raises(UserError, match=r"give normalization_type= \(LNPre or none\), or a task"):
+    with pytest.raises(
+        UserError, match=r"says normalization_type: give normalization_type= \(LNPre or none\)$"
+    ):
         infer(state, OPEN, {})
     assert infer(state, OPEN, {"normalization_type": "none"})[0].normalization_type == "none"
 

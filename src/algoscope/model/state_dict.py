@@ -123,7 +123,7 @@ def infer(
             found[setting] = _conclude(setting, state, usual)
     still_open = [each for each in found.values() if each.setting in CHOICES and each.value is None]
     if still_open:
-        raise UserError(_question(still_open))
+        raise UserError(_question(still_open, has_task=bool(usual)))
     ordered = tuple(found[setting] for setting in Config.names() if setting in found)
     return Config.from_dict({each.setting: each.value for each in ordered}), ordered
 
@@ -166,7 +166,8 @@ def _attention_dir(state: Mapping[str, Tensor], usual: Mapping[str, object]) -> 
     return Inference("attention_dir", usual.get("attention_dir"), f"usual for the task; {stored}")
 
 
-def _question(still_open: Collection[Inference]) -> str:
+def _question(still_open: Collection[Inference], has_task: bool) -> str:
     arguments = ", ".join(f"{each.setting}= ({' or '.join(CHOICES[each.setting])})" for each in still_open)
     settings = " or ".join(each.setting for each in still_open)
-    return f"the file does not say {settings}: give {arguments}, or a task"
+    who = "neither the file nor the task says" if has_task else "the file does not say"
+    return f"{who} {settings}: give {arguments}" + ("" if has_task else ", or a task")
