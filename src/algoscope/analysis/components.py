@@ -55,10 +55,10 @@ def decompose(model: Transformer, examples: Examples, place: Place, before: int 
         values.append(_parts(model, cache, place, layers).cpu())
         resid.append(_rows(cache[sites[-1]], place).cpu())
     bias = model.b_O[:layers].sum(0).cpu()
-    return Components(names(model, layers), torch.cat(values, 1), bias, torch.cat(resid))
+    return Components(component_names(model, layers), torch.cat(values, 1), bias, torch.cat(resid))
 
 
-def names(model: Transformer, layers: int) -> tuple[str, ...]:
+def component_names(model: Transformer, layers: int) -> tuple[str, ...]:
     """The components that the first `layers` layers and the embedding make."""
     found = ["embedding"]
     for layer in range(layers):

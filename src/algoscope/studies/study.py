@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -33,6 +34,32 @@ class Finding:
 
     def __post_init__(self) -> None:
         assert self.value is not None or self.reason, f"{self.id} has no value and no reason for that"
+        assert not (isinstance(self.value, float) and not math.isfinite(self.value)), f"{self.id}: not finite"
+
+    @property
+    def verdict(self) -> str:
+        """One word for a reader: holds, refuted, or, where nothing could be decided, open."""
+        return "open" if self.holds is None else "holds" if self.holds else "refuted"
+
+    @property
+    def shown(self) -> str:
+        """The value as text, rounded to what a reader wants to see; a dash for one that is missing."""
+        if self.value is None:
+            return "–"
+        return f"{self.value:.4g}" if isinstance(self.value, float) else str(self.value)
+
+    def to_dict(self) -> dict[str, object]:
+        """What `findings.json` holds of it, but for the section; `reason` only where there is one."""
+        record: dict[str, object] = {
+            "id": self.id,
+            "claim": self.claim,
+            "value": self.value,
+            "unit": self.unit,
+            "expected": self.expected,
+            "holds": self.holds,
+            "source": self.source,
+        }
+        return record | ({"reason": self.reason} if self.reason else {})
 
 
 @dataclass(frozen=True)
@@ -52,6 +79,7 @@ class Section:
     text: str
     """What was done and how to read it, one paragraph of plain text."""
     findings: tuple[Finding, ...] = ()
+    """The most important first: a page's summary shows that one."""
     illustrations: tuple[Illustration, ...] = ()
 
 
@@ -62,9 +90,9 @@ class Study:
     title: str
     task: str
     model: Mapping[str, object]
-    """Name or path, config, training record, and what was inferred from what."""
+    """`name`, `config`, `training` (the record, or None), and `inferred`: what was inferred from what."""
     data: Mapping[str, object]
-    """Where the examples came from, how many, how many of each kind."""
+    """`source`, `count`, and `groups`: how many of each kind."""
     seed: int
     versions: Mapping[str, str] = field(default_factory=dict)
     sections: tuple[Section, ...] = ()
@@ -72,3 +100,19 @@ class Study:
     @property
     def findings(self) -> tuple[Finding, ...]:
         return tuple(finding for section in self.sections for finding in section.findings)
+
+    def to_dict(self) -> dict[str, object]:
+        """What `findings.json` holds."""
+        findings = [
+            finding.to_dict() | {"section": section.id}
+            for section in self.sections
+            for finding in section.findings
+        ]
+        return {
+            "model": dict(self.model),
+            "task": self.task,
+            "data": dict(self.data),
+            "seed": self.seed,
+            "versions": dict(self.versions),
+            "findings": findings,
+        }

@@ -1,0 +1,49 @@
+"""A study as one HTML page that needs nothing else: it opens offline and loads nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from algoscope.report.writing import write_text
+from algoscope.studies.study import Study
+
+
+def write_page(study: Study, path: Path) -> None:
+    """Write the study's page. Raises UserError if the file can't be written."""
+    write_text(path, render_page(study))
+
+
+def render_page(study: Study) -> str:
+    """The page's HTML. Whatever a checkpoint, a task or a file contributed is escaped."""
+    environment = Environment(
+        loader=PackageLoader("algoscope", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["plain"] = plain
+    figures = [
+        # `tojson` escapes < and > for a script element, and to_json turns NaN into null.
+        json.loads(illustration.figure.to_json())
+        for section in study.sections
+        for illustration in section.illustrations
+    ]
+    template = environment.get_template("page.html.jinja")
+    return template.render(study=study, figures=figures, plotly=Markup(get_plotlyjs()))
+
+
+def plain(value: object) -> str:
+    """A setting as a reader wants to see it."""
+    if value is None:
+        return "none"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, dict | list | tuple):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
