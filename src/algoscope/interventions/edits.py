@@ -54,7 +54,7 @@ class Edit:
 def edit(intervention: Intervention, here: Place, rows: slice, runs: Runs) -> Edit:
     """The intervention's edit for these rows. Raises UserError for a source of a wrong shape."""
     source = intervention.source
-    value = source.values(here.site, rows, runs).to(runs.tokens.device)
+    value = source.values(here.site, rows, runs).to(runs.model.W_E)
     if value.ndim:
         value = _selected(value, here, rows, runs)
     return Edit(here, value, source.adds)

@@ -157,7 +157,7 @@ class Engine:
     def _copies(self, name: str, variants: int, at: slice | Tensor) -> Float[Tensor, "rows query ..."]:
         """A clean value once for each variant."""
         value = self.clean[name][:, at]
-        return value.expand(variants, *value.shape).flatten(0, 1)
+        return value.repeat(variants, *[1] * (value.ndim - 1))
 
     def _there(self, name: str, where: Int[Tensor, "variant"]) -> Float[Tensor, "rows 1 ..."]:
         """A clean value at each variant's own position."""

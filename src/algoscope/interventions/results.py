@@ -31,6 +31,8 @@ class Sweep:
     """A value for each intervention: logits, or a metric."""
 
     values: Float[Tensor, "intervention ..."]
+    clean: Float[Tensor, "..."]
+    """The same without any intervention."""
     labels: tuple[Label, ...]
     """Site, layer, head, position, key, neuron and source of each; of several together, where they agree."""
     measure: str
@@ -43,7 +45,7 @@ class Sweep:
         """The k interventions with the largest (or smallest) values, in order. Needs a metric."""
         self._need_metric("top")
         order = self.values.argsort(descending=largest)[:k]
-        return Sweep(self.values[order], tuple(self.labels[i] for i in order.tolist()), self.measure)
+        return Sweep(self.values[order], self.clean, tuple(self.labels[i] for i in order.tolist()), self.measure)
 
     def to_pandas(self) -> pandas.DataFrame:
         """A row for each intervention: its label's columns, and the metric."""

@@ -77,7 +77,8 @@ def sweep(
             if isinstance(examples.answer, int):
                 logits, clean = logits.squeeze(2), clean.squeeze(1)
             values.append(logits if metric is None else _measured(metric, logits, clean, labels))
-    return Sweep(torch.cat(values), tuple(label(variant) for variant in variants), name_of(metric))
+    reference = clean if metric is None else _measured(metric, clean[None], clean, labels)[0]
+    return Sweep(torch.cat(values), reference, tuple(label(variant) for variant in variants), name_of(metric))
 
 
 def _planned(

@@ -1,0 +1,217 @@
+"""A sweep against one run for each intervention: every site, source and selection, on models of every kind."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from algoscope.errors import UserError
+from algoscope.interventions import softmax_update, sweep as sweep_module
+from algoscope.interventions.families import heads_by_position, sites_by_position
+from algoscope.interventions.intervention import Intervention
+from algoscope.interventions.metrics import accuracy, loss
+from algoscope.interventions.run import run
+from algoscope.interventions.sources import Add, FromRun, Mean, Resample, Value, Zero
+from algoscope.interventions.sweep import sweep
+from algoscope.tasks.task import Examples
+
+
+def some_examples(model, tokens, answer=0):
+    labels = torch.arange(len(tokens)) % model.config.d_vocab_out
+    return Examples(tokens, labels, {}, answer)
+
+
+def one_by_one(model, examples, variants):
+    labels = examples.labels
+    return torch.stack(
+        [run(model, examples.tokens, variant, labels=labels).logits[:, examples.answer] for variant in variants]
+    )
+
+
+@st.composite
+def selections(draw, site, config, seq):
+    """A selection along each axis that the site has: one index, several, or all."""
+    sizes = {"head": config.n_heads, "neuron": config.d_mlp, "key": seq, "seq": seq, "query": seq}
+    chosen = {}
+    for axis in set(site.axes) & set(sizes):
+        indices = st.integers(0, sizes[axis] - 1)
+        several = st.lists(indices, min_size=1, max_size=3, unique=True).map(tuple)
+        name = "position" if axis in ("seq", "query") else axis
+        chosen[name] = draw(st.one_of(indices, indices, several, st.none()))
+    return chosen
+
+
+@st.composite
+def variants(draw, model, tokens):
+    """One to three interventions that act together and do not overwrite each other."""
+    config, seq = model.config, tokens.shape[1]
+    names = draw(st.lists(st.sampled_from(list(model.sites)), min_size=1, max_size=3, unique=True))
+    labels = torch.arange(len(tokens)) % config.d_vocab_out
+    sources = [
+        Zero(),
+        Mean(),
+        Mean(per="all"),
+        Mean(per="class"),
+        Mean(per="class", over=tokens.flip(0), labels=labels),
+        Resample(seed=draw(st.integers(0, 9))),
+        FromRun(tokens.flip(0)),
+        FromRun(tokens[:1]),
+        Value(torch.tensor(0.7, dtype=torch.float64)),
+        Add(torch.tensor(0.3, dtype=torch.float64)),
+    ]
+    return tuple(
+        Intervention(name, draw(st.sampled_from(sources)), **draw(selections(model.sites[name], config, seq)))
+        for name in names
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_a_sweep_equals_one_run_for_each_intervention(data, draw_model):
+    model, tokens = draw_model(data)
+    answer = data.draw(st.sampled_from([0, -1, slice(0, 2), slice(None)]))
+    examples = some_examples(model, tokens, answer)
+    drawn = data.draw(st.lists(variants(model, tokens), min_size=1, max_size=6))
+    found = sweep(model, examples, drawn).values
+    assert torch.allclose(found, one_by_one(model, examples, drawn), rtol=1e-8, atol=1e-8, equal_nan=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_single_positions_at_every_site_equal_one_run_each(data, draw_model):
+    model, tokens = draw_model(data)
+    examples = some_examples(model, tokens, data.draw(st.sampled_from([0, -1, slice(0, 2)])))
+    source = data.draw(st.sampled_from([Zero(), Resample(seed=1), FromRun(tokens.flip(0))]))
+    kinds = [name for name in model.sites if name.startswith("blocks.")]
+    site = data.draw(st.sampled_from(kinds))
+    family = [Intervention(site, source, position=position) for position in range(tokens.shape[1])]
+    found = sweep(model, examples, family).values
+    assert torch.allclose(found, one_by_one(model, examples, family), rtol=1e-8, atol=1e-8, equal_nan=True)
+
+
+def test_small_chunks_and_blocks_of_the_batch_give_the_same(padded_model, tokens_for, monkeypatch):
+    tokens = tokens_for(padded_model, batch=7)
+    examples = some_examples(padded_model, tokens)
+    family = heads_by_position(padded_model.config, Resample(seed=2), range(5))
+    whole = sweep(padded_model, examples, family).values
+    monkeypatch.setattr(sweep_module, "CACHE", 3 * 4 * 5 * 8)
+    assert torch.allclose(sweep(padded_model, examples, family).values, whole)
+    losses = sweep(padded_model, examples, family, loss, memory=20_000).values
+    assert torch.allclose(losses, sweep(padded_model, examples, family, loss).values)
+
+
+def test_an_edit_that_can_not_reach_the_answer_gives_the_clean_logits_exactly(padded_model, tokens_for):
+    examples = some_examples(padded_model, tokens_for(padded_model))
+    last = "blocks.1.attn.hook_z"
+    family = [Intervention(last, Value(torch.tensor(torch.nan)), position=p) for p in range(1, 5)]
+    found = sweep(padded_model, examples, [*family, Intervention("blocks.0.hook_resid_pre", Zero(), position=1)])
+    assert torch.allclose(found.clean, padded_model(examples.tokens)[:, 0])
+    assert all(torch.equal(found.values[row], found.clean) for row in range(4))
+    assert not torch.allclose(found.values[4], found.clean)
+
+
+def sharpened(model, factor):
+    """The same model with attention so sharp that one key gets nearly all of the weight."""
+    with torch.no_grad():
+        for block in model.blocks:
+            block.attn.W_Q *= factor
+            block.attn.b_Q *= factor
+    return model
+
+
+@pytest.mark.parametrize("factor", [1, 10, 100])
+def test_where_a_pattern_rests_on_the_replaced_position_it_is_computed_afresh(
+    padded_model, tokens_for, factor, monkeypatch
+):
+    model = sharpened(padded_model.float(), factor)
+    examples = some_examples(model, tokens_for(model, batch=6))
+    pattern = model.run_with_cache(examples.tokens, ["blocks.1.attn.hook_pattern"])[1]["blocks.1.attn.hook_pattern"]
+    family = sites_by_position(model.config, Resample(seed=1), range(5))
+    expected = one_by_one(model, examples, family)
+    assert torch.allclose(sweep(model, examples, family).values, expected, atol=1e-5)
+    if factor == 100:
+        assert pattern.max() > 1 - 1e-6
+        monkeypatch.setattr(softmax_update, "GUARD", -1.0)
+        unguarded = sweep(model, examples, family).values
+        assert not torch.allclose(unguarded, expected, atol=1e-5), "the guard is what makes this exact"
+
+
+def test_the_model_is_left_as_it_was_when_a_sweep_is_interrupted(padded_model, tokens_for):
+    examples = some_examples(padded_model, tokens_for(padded_model))
+    before = padded_model(examples.tokens)
+
+    def interrupted(logits, clean, labels):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(padded_model, examples, [Intervention("hook_embed", Zero())], interrupted)
+    assert torch.equal(padded_model(examples.tokens), before)
+
+
+@pytest.mark.parametrize(
+    ("family", "metric", "says"),
+    [
+        ([], None, "a sweep of 0 interventions"),
+        ([Intervention("blocks.0.attn.hook_z", Zero(), head=5)], None, "head 5 does not exist"),
+        (["blocks.0.attn.hook_z"], None, "is no Intervention"),
+        ([Intervention("hook_embed", Zero())], lambda logits, clean, labels: 1.0, "must return one number a variant"),
+    ],
+)
+def test_what_can_not_be_swept_is_an_error(padded_model, tokens_for, family, metric, says):
+    with pytest.raises(UserError, match=says):
+        sweep(padded_model, some_examples(padded_model, tokens_for(padded_model)), family, metric)
+
+
+def test_a_metric_is_the_metric_of_the_logits(padded_model, tokens_for):
+    examples = some_examples(padded_model, tokens_for(padded_model))
+    family = sites_by_position(padded_model.config, Zero(), range(5))
+    logits = sweep(padded_model, examples, family).values
+    right = (logits.argmax(-1) == examples.labels).double().mean(1)
+    assert torch.allclose(sweep(padded_model, examples, family, accuracy).values, right)
+
+
+MEASURED = """
+import resource, sys, threading, torch
+from algoscope.interventions.families import heads_by_position
+from algoscope.interventions.metrics import loss
+from algoscope.interventions.sources import Resample
+from algoscope.interventions.sweep import sweep
+from algoscope.model.config import Config
+from algoscope.model.transformer import Transformer
+from algoscope.tasks.task import Examples
+
+torch.set_num_threads(1)
+config = Config(n_layers=2, d_model=64, n_heads=4, d_head=16, d_mlp=256, act_fn="relu", n_ctx=32, d_vocab=9,
+                d_vocab_out=2, attention_dir="bidirectional")
+model = Transformer(config).requires_grad_(False)
+examples = Examples(torch.randint(9, (1500, 32)), torch.zeros(1500, dtype=torch.long), {}, 0)
+family = heads_by_position(config, Resample(), range(0, 32, 8))
+sweep(model, examples[:8], family, loss)
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+
+def look():
+    while not done.wait(0.0005):
+        seen.append(resident())
+
+before = resident()
+seen, done = [before], threading.Event()
+watch = threading.Thread(target=look)
+watch.start()
+sweep(model, examples, family, loss, memory=int(sys.argv[1]))
+done.set()
+watch.join()
+print(max(seen) - before)
+"""
+
+
+def test_peak_memory_stays_under_the_budget():
+    budget = 64 * 2**20
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, str(budget)], capture_output=True, text=True, check=True
+    )
+    assert budget / 50 < int(done.stdout) < budget
