@@ -8,20 +8,83 @@ from typing import Annotated, Any
 
 import typer
 
+from algoscope import __version__
 from algoscope.errors import UserError
 
 app = typer.Typer(
     help="Reverse-engineer small transformers trained on algorithmic tasks.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
 
-@app.callback()
-def options() -> None:
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"algoscope {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
     """A user's mistake is one line on standard error and exit code 2."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def study(
+    name_or_path: Annotated[str, typer.Argument(help="A model that comes with algoscope, or a checkpoint.")],
+    task: Annotated[
+        str | None,
+        typer.Option(help="Else what the file records: brackets, palindromes or file.py:ClassName."),
+    ] = None,
+    examples: Annotated[
+        int | None, typer.Option(min=2, help="How many; else 5000, or all that --data holds.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Decides the examples that the task samples.")] = 0,
+    data: Annotated[Path | None, typer.Option(help="Your own inputs and labels instead of a sample.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder; else ./algoscope-out/NAME.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting of the model that its file doesn't say."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the findings as JSON and nothing else.")
+    ] = False,
+) -> None:
+    """Find out how a model does its task, and write it down as one HTML page.
+
+    Writes report.html, which opens offline, and findings.json; prints the findings and the page's path. Data
+    is JSON, JSONL or CSV of input and label, gzipped or not, or safetensors with tokens. Settings are given
+    as in --set attention_dir=causal --set act_fn=relu; docs/findings.md explains every finding.
+    """
+    from rich.console import Console
+
+    from algoscope.report.findings import findings_json
+    from algoscope.report.folder import check_folder, write_folder
+    from algoscope.report.terminal import findings_table
+    from algoscope.studies.prepare import prepare, settings
+    from algoscope.studies.run import run_study
+
+    with Console(stderr=True).status("reading the model"):
+        prepared = prepare(name_or_path, task, settings(set_ or []), examples, seed, data, device)
+    folder = out or Path("algoscope-out") / prepared.checkpoint.name
+    check_folder(folder)
+    with Console(stderr=True).status(f"studying {len(prepared.examples):,} examples"):
+        found = run_study(prepared.checkpoint, prepared.task, prepared.examples, seed, prepared.source)
+        page = write_folder(found, folder)
+    if json:
+        typer.echo(findings_json(found), nl=False)
+    else:
+        Console(markup=False, highlight=False).print(findings_table(found))
+    typer.echo(f"report: {page}", err=json)
 
 
 @app.command()
@@ -83,10 +146,21 @@ def train(
 
 def main() -> None:
     try:
-        app()
-    except UserError as error:
-        typer.echo(f"algoscope: {error}", err=True)
+        code = app(standalone_mode=False)
+    except KeyboardInterrupt:
+        typer.echo("algoscope: stopped", err=True)
+        sys.exit(130)
+    except Exception as error:
+        # A wrong option is reported by an exception that typer's versions call by different names.
+        if isinstance(error, UserError):
+            message = str(error)
+        elif hasattr(error, "format_message"):
+            message = f"{error.format_message().rstrip('.')}; `algoscope COMMAND --help` lists what there is"
+        else:
+            raise
+        typer.echo(f"algoscope: {message}", err=True)
         sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 if __name__ == "__main__":
