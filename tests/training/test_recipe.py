@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,7 @@ from algoscope.errors import UserError
 from algoscope.model.config import Config
 from algoscope.tasks.brackets import Brackets
 from algoscope.tasks.palindromes import Palindromes
-from algoscope.training.recipe import recipe_for
+from algoscope.training.recipe import KNOWN, OTHERWISE, recipe_for
 
 
 def test_the_brackets_model_has_the_shape_of_the_public_one():
@@ -53,3 +54,10 @@ def test_a_task_of_the_users_own_gets_a_model_with_its_vocabulary_and_classes(sm
 def test_a_recipe_that_trains_nothing_is_refused(tiny, change, message):
     with pytest.raises(UserError, match=message):
         replace(tiny, **change)
+
+
+def test_the_documentation_lists_the_recipes_as_they_are():
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
+    for name in OTHERWISE.to_dict():
+        values = (recipe.to_dict()[name] for recipe in (*KNOWN.values(), OTHERWISE))
+        assert f"| `{name}` | {' | '.join(f'{value:g}' for value in values)} |" in page

@@ -73,8 +73,8 @@ class Recipe:
 
 
 KNOWN: Mapping[str, Recipe] = {
-    "brackets": Recipe(n_layers=3, d_model=56, n_heads=2, d_mlp=56, steps=6000, batch=256, lr=3e-3),
-    "palindromes": Recipe(n_layers=2, d_model=28, n_heads=2, d_mlp=0, steps=7000, batch=512, lr=4e-3),
+    "brackets": Recipe(n_layers=3, d_model=56, n_heads=2, d_mlp=56, steps=5000, batch=256, lr=3e-3),
+    "palindromes": Recipe(n_layers=2, d_model=28, n_heads=2, d_mlp=0, steps=4000, batch=512, lr=8e-3),
 }
 """The shipped tasks' recipes: the sizes of the models that the ARENA course takes apart."""
 
