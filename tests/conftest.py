@@ -1,11 +1,21 @@
-"""What many tests share: the folder of reference material, if there is one."""
+"""What many tests share: the folder of reference material, and models of every kind."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from hypothesis import strategies as st
+from torch import Tensor
+
+from algoscope.model.config import ACTIVATIONS, Config
+from algoscope.model.transformer import Transformer
+
+# Models this small are slower on several threads, and far slower where cores are busy.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +27,99 @@ def reference() -> Path:
             "ALGOSCOPE_REFERENCE is not set: it names the folder with the public weights and golden values"
         )
     return Path(folder)
+
+
+def a_model(config: Config, seed: int = 0) -> Transformer:
+    """In float64, with no parameter left at zero or one: every bias and every norm's weight counts."""
+    model = Transformer(config, seed).double().eval().requires_grad_(False)
+    generator = torch.Generator().manual_seed(seed)
+    for name, value in model.named_parameters():
+        noise = torch.randn(value.shape, generator=generator, dtype=torch.float64)
+        value.add_(noise * (0.5 if value.ndim == 1 or ".b_" in name else 0.2))
+    return model
+
+
+def some_tokens(model: Transformer, batch: int = 3, seed: int = 0) -> Tensor:
+    """As long as the model reads, padded on the right by a different amount in each row if it has padding."""
+    config = model.config
+    generator = torch.Generator().manual_seed(seed)
+    tokens = torch.randint(config.d_vocab, (batch, config.n_ctx), generator=generator)
+    if config.pad_token is not None:
+        tokens[tokens == config.pad_token] = (config.pad_token + 1) % config.d_vocab
+        for row in range(batch):
+            tokens[row, config.n_ctx - row % max(1, config.n_ctx - 1) :] = config.pad_token
+    return tokens
+
+
+CONFIGS = {
+    "one layer, one head, attention-only, causal": Config(
+        n_layers=1, d_model=6, n_heads=1, d_head=3, n_ctx=4, d_vocab=5, d_vocab_out=2, attention_dir="causal"
+    ),
+    "two layers with MLP, bidirectional, padded": Config(
+        n_layers=2, d_model=8, n_heads=2, d_head=4, n_ctx=5, d_vocab=5, d_vocab_out=3, pad_token=1,
+        attention_dir="bidirectional", d_mlp=7, act_fn="relu",
+    ),
+    "causal and padded, folded norms": Config(
+        n_layers=2, d_model=8, n_heads=3, d_head=2, n_ctx=5, d_vocab=4, d_vocab_out=2, pad_token=0,
+        attention_dir="causal", d_mlp=5, act_fn="gelu", normalization_type="LNPre",
+    ),
+    "no norms": Config(
+        n_layers=2, d_model=5, n_heads=2, d_head=2, n_ctx=4, d_vocab=4, d_vocab_out=4,
+        attention_dir="bidirectional", d_mlp=6, act_fn="silu", normalization_type="none",
+    ),
+}  # fmt: skip
+
+
+@st.composite
+def configs(draw: st.DrawFn, **fixed: object) -> Config:
+    """Any config that fits in a small test."""
+    size = st.integers(1, 4)
+    d_mlp = draw(st.none() | st.integers(1, 6))
+    d_vocab = draw(st.integers(2, 5))
+    drawn = {
+        "n_layers": draw(size),
+        "n_heads": draw(size),
+        "d_head": draw(size),
+        "d_model": draw(st.integers(3, 8)),
+        "n_ctx": draw(st.integers(1, 5)),
+        "d_vocab": d_vocab,
+        "d_vocab_out": draw(size),
+        "attention_dir": draw(st.sampled_from(["causal", "bidirectional"])),
+        "d_mlp": d_mlp,
+        "act_fn": d_mlp and draw(st.sampled_from(sorted(ACTIVATIONS))),
+        "normalization_type": draw(st.sampled_from(["LN", "LNPre", "none"])),
+        "eps": draw(st.sampled_from([1e-5, 1e-2])),
+        "pad_token": draw(st.none() | st.integers(0, d_vocab - 1)),
+    }
+    return Config.from_dict(drawn | fixed)
+
+
+@pytest.fixture(scope="session")
+def draw_model() -> Callable[..., tuple[Transformer, Tensor]]:
+    """`draw_model(data, **settings)`: a model and tokens for it, drawn by hypothesis."""
+
+    def draw(data: st.DataObject, **fixed: object) -> tuple[Transformer, Tensor]:
+        model = a_model(data.draw(configs(**fixed)), seed=data.draw(st.integers(0, 999)))
+        return model, some_tokens(model, seed=data.draw(st.integers(0, 999)))
+
+    return draw
+
+
+@pytest.fixture(params=CONFIGS)
+def model(request: pytest.FixtureRequest) -> Transformer:
+    return a_model(CONFIGS[request.param])
+
+
+@pytest.fixture
+def padded_model() -> Transformer:
+    return a_model(CONFIGS["two layers with MLP, bidirectional, padded"])
+
+
+@pytest.fixture
+def normless_model() -> Transformer:
+    return a_model(CONFIGS["no norms"])
+
+
+@pytest.fixture
+def tokens_for() -> Callable[..., Tensor]:
+    return some_tokens

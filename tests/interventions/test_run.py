@@ -210,7 +210,10 @@ def test_no_intervention_changes_nothing(padded_model, tokens):
     [
         (Intervention("blocks.0.attn.hook_query", Zero()), "did you mean 'blocks.0.attn.hook_q'"),
         (Intervention("blocks.7.attn.hook_z", Zero()), "did you mean"),
-        (Intervention(Z, Zero(), head=2), "head 2 does not exist at 'blocks.1.attn.hook_z': there are 0 to 1"),
+        (
+            Intervention(Z, Zero(), head=2),
+            "head 2 does not exist at 'blocks.1.attn.hook_z': there are 0 to 1",
+        ),
         (Intervention(Z, Zero(), position=-1), "position -1 does not exist"),
         (Intervention(Z, Zero(), neuron=0), "has no neuron to select"),
         (Intervention("hook_embed", Zero(), head=0), "has no head to select"),

@@ -1,4 +1,4 @@
-"""A sweep against one run for each intervention: every site, source and selection, on models of every kind."""
+"""A sweep against one run for each intervention: every site and source, on models of every kind."""
 
 import subprocess
 import sys
@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from algoscope.errors import UserError
-from algoscope.interventions import softmax_update, sweep as sweep_module
+from algoscope.interventions import softmax_update
+from algoscope.interventions import sweep as sweep_module
 from algoscope.interventions.families import heads_by_position, sites_by_position
 from algoscope.interventions.intervention import Intervention
 from algoscope.interventions.metrics import accuracy, loss
@@ -27,7 +28,10 @@ def some_examples(model, tokens, answer=0):
 def one_by_one(model, examples, variants):
     labels = examples.labels
     return torch.stack(
-        [run(model, examples.tokens, variant, labels=labels).logits[:, examples.answer] for variant in variants]
+        [
+            run(model, examples.tokens, variant, labels=labels).logits[:, examples.answer]
+            for variant in variants
+        ]
     )
 
 
@@ -107,7 +111,9 @@ def test_an_edit_that_can_not_reach_the_answer_gives_the_clean_logits_exactly(pa
     examples = some_examples(padded_model, tokens_for(padded_model))
     last = "blocks.1.attn.hook_z"
     family = [Intervention(last, Value(torch.tensor(torch.nan)), position=p) for p in range(1, 5)]
-    found = sweep(padded_model, examples, [*family, Intervention("blocks.0.hook_resid_pre", Zero(), position=1)])
+    found = sweep(
+        padded_model, examples, [*family, Intervention("blocks.0.hook_resid_pre", Zero(), position=1)]
+    )
     assert torch.allclose(found.clean, padded_model(examples.tokens)[:, 0])
     assert all(torch.equal(found.values[row], found.clean) for row in range(4))
     assert not torch.allclose(found.values[4], found.clean)
@@ -128,7 +134,9 @@ def test_where_a_pattern_rests_on_the_replaced_position_it_is_computed_afresh(
 ):
     model = sharpened(padded_model.float(), factor)
     examples = some_examples(model, tokens_for(model, batch=6))
-    pattern = model.run_with_cache(examples.tokens, ["blocks.1.attn.hook_pattern"])[1]["blocks.1.attn.hook_pattern"]
+    pattern = model.run_with_cache(examples.tokens, ["blocks.1.attn.hook_pattern"])[1][
+        "blocks.1.attn.hook_pattern"
+    ]
     family = sites_by_position(model.config, Resample(seed=1), range(5))
     expected = one_by_one(model, examples, family)
     assert torch.allclose(sweep(model, examples, family).values, expected, atol=1e-5)
@@ -157,7 +165,11 @@ def test_the_model_is_left_as_it_was_when_a_sweep_is_interrupted(padded_model, t
         ([], None, "a sweep of 0 interventions"),
         ([Intervention("blocks.0.attn.hook_z", Zero(), head=5)], None, "head 5 does not exist"),
         (["blocks.0.attn.hook_z"], None, "is no Intervention"),
-        ([Intervention("hook_embed", Zero())], lambda logits, clean, labels: 1.0, "must return one number a variant"),
+        (
+            [Intervention("hook_embed", Zero())],
+            lambda logits, clean, labels: 1.0,
+            "must return one number a variant",
+        ),
     ],
 )
 def test_what_can_not_be_swept_is_an_error(padded_model, tokens_for, family, metric, says):

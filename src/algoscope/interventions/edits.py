@@ -29,11 +29,15 @@ class Edit:
 
     def apply(self, value: Tensor) -> None:
         """Changes the site's value `[batch *axes]` in place."""
-        index = _index(self.place.where, value.shape)
+        index = self.index(value.shape)
         if self.adds:
             value[index] += self.value
         else:
             value[index] = self.value
+
+    def index(self, shape: Sequence[int]) -> tuple[slice | Tensor, ...]:
+        """What picks the selected entries from the site's value of this shape."""
+        return _index(self.place.where, shape)
 
     def held_at(self, positions: Sequence[int]) -> Edit | None:
         """The same edit of a value that holds these positions alone; None if it touches none of them."""

@@ -45,7 +45,9 @@ class Sweep:
         """The k interventions with the largest (or smallest) values, in order. Needs a metric."""
         self._need_metric("top")
         order = self.values.argsort(descending=largest)[:k]
-        return Sweep(self.values[order], self.clean, tuple(self.labels[i] for i in order.tolist()), self.measure)
+        return Sweep(
+            self.values[order], self.clean, tuple(self.labels[i] for i in order.tolist()), self.measure
+        )
 
     def to_pandas(self) -> pandas.DataFrame:
         """A row for each intervention: its label's columns, and the metric."""

@@ -47,11 +47,11 @@ _NEURON = ("batch", "seq", "neuron")
 EMBED_SITES = {"hook_embed": _STREAM, "hook_pos_embed": _STREAM}
 ATTENTION_SITES = {
     "hook_resid_pre": _STREAM,
+    "ln1.hook_scale": _SCALE,
+    "ln1.hook_normalized": _STREAM,
     "hook_q_input": _HEAD_STREAM,
     "hook_k_input": _HEAD_STREAM,
     "hook_v_input": _HEAD_STREAM,
-    "ln1.hook_scale": _SCALE,
-    "ln1.hook_normalized": _STREAM,
     "attn.hook_q": _HEAD,
     "attn.hook_k": _HEAD,
     "attn.hook_v": _HEAD,

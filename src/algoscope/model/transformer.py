@@ -138,10 +138,10 @@ class Transformer(nn.Module):
             )
 
     def _stack(self, name: str) -> Tensor:
-        try:
-            return torch.stack([block.get_parameter(name) for block in self.blocks])
-        except AttributeError:
-            raise AttributeError(f"this model has no {name.split('.')[-1]}: it is attention-only") from None
+        if name.startswith("mlp.") and self.config.d_mlp is None:
+            # No AttributeError: nn.Module would put its own, less telling one in its place.
+            raise UserError(f"this model has no {name.removeprefix('mlp.')}: it is attention-only")
+        return torch.stack([block.get_parameter(name) for block in self.blocks])
 
     @property
     def W_E(self) -> Float[Tensor, "d_vocab d_model"]:
