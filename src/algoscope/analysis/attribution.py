@@ -113,13 +113,13 @@ def histograms(
 ) -> Histograms:
     """How each component's contributions are spread in each group, all on one axis.
 
-    The axis leaves out the extreme half per cent at either end, and always shows zero. Groups without an
-    example are left out.
+    The axis leaves out the extreme half per cent of each component at either end, and always shows zero.
+    Groups without an example are left out.
     """
     present = {name: mask for name, mask in groups.items() if mask.any()}
     values = pushed.values.double().numpy()
-    low, high = np.quantile(values, [0.005, 0.995])
-    low, high = min(low, 0.0), max(high, 0.0)
+    lows, highs = np.quantile(values, [0.005, 0.995], axis=1)
+    low, high = min(lows.min(), 0.0), max(highs.max(), 0.0)
     room = 0.04 * (high - low) or 1.0
     edges = np.linspace(low - room, high + room, bins + 1)
     inside = np.clip(values, edges[0], edges[-1])

@@ -35,8 +35,8 @@ def questions(seen: Observed) -> tuple[Section, ...]:
 def deciding_heads(seen: Observed, elevation: Role, negative: Role) -> Section:
     """Which heads reject a string, and for which of its two possible faults?"""
     findings = (
-        _role("elevation-head", "the number of “(” and “)” differs", elevation),
-        _role("negative-head", "some suffix holds more “(” than “)”", negative),
+        _role("elevation-head", "that the numbers of “(” and “)” differ", elevation),
+        _role("negative-head", "that some suffix holds more “(” than “)”", negative),
     )
     same = ""
     if elevation.head and elevation.head == negative.head:
@@ -59,10 +59,10 @@ def elevation_attention(seen: Observed, elevation: Role) -> Section:
     """Where does the elevation head look?"""
     question = "Where does the elevation head look?"
     text = (
-        f"What a head adds at {seen.where} is carried there from the positions that it attends to. A "
-        "string that starts with “)” is wrong whatever follows, so only strings that start with “(” are "
-        "averaged. Attention to one position means that the verdict on the whole string already stands "
-        "there, one layer earlier."
+        f"What a head adds at {seen.where} is carried there from the positions that it attends to. A string "
+        "that starts with “)” is wrong whatever follows, so only strings that start with “(” are averaged. "
+        "If the head reads one position, then what it says about the whole string stands there already, "
+        "written by earlier layers."
     )
     open_first = seen.examples[seen.examples.concepts["starts_open"]]
     if elevation.head is None or not len(open_first):
@@ -82,10 +82,10 @@ def elevation_attention(seen: Observed, elevation: Role) -> Section:
 
 
 def _role(identity: str, fault: str, role: Role) -> Finding:
-    claim = f"One head rejects strings in which only this is wrong: {fault}."
+    claim = f"One head rejects strings whose only fault is {fault}."
     if role.head:
         claim = (
-            f"Head {role.head} rejects strings in which only this is wrong: {fault}. It pushes them towards "
+            f"Head {role.head} rejects strings whose only fault is {fault}: it pushes them towards "
             f"“unbalanced” by {role.push:.2f} logits on average, more than any other head."
         )
     holds = None if role.push is None else role.head is not None
