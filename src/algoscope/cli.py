@@ -147,9 +147,6 @@ def train(
 def main() -> None:
     try:
         code = app(standalone_mode=False)
-    except KeyboardInterrupt:
-        typer.echo("algoscope: stopped", err=True)
-        sys.exit(130)
     except Exception as error:
         # A wrong option is reported by an exception that typer's versions call by different names.
         if isinstance(error, UserError):

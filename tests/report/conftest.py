@@ -1,0 +1,58 @@
+"""A study made by hand, in which every text tries to break out of the page."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import pytest
+
+from algoscope.model.checkpoint import Checkpoint
+from algoscope.model.config import Config
+from algoscope.model.transformer import Transformer
+from algoscope.studies.study import Finding, Illustration, Section, Study
+
+EVIL = "</script><script>window.broken = true</script><img src=x onerror='window.broken = true'>"
+
+
+@pytest.fixture
+def evil_study() -> Study:
+    figure = go.Figure(
+        go.Bar(x=[EVIL, "b"], y=[1.0, float("nan")], name=EVIL), {"title": EVIL, "height": 300}
+    )
+    findings = (
+        Finding("good", EVIL, 0.5, EVIL, "at least 0.1", True, EVIL),
+        Finding("bad", "This is refuted.", "2.0", "head", "", False, "here", EVIL),
+        Finding("unknown", "Nobody knows.", None, "logits", "at least 2", None, "here", "there is nothing"),
+    )
+    return Study(
+        title=f"How {EVIL} works",
+        task=EVIL,
+        model={
+            "name": EVIL,
+            "config": {"n_layers": 1, "d_mlp": None},
+            "training": {EVIL: EVIL, "nested": {"command": EVIL}},
+            "inferred": [{"setting": "act_fn", "value": EVIL, "source": EVIL}],
+        },
+        data={"source": EVIL, "count": 1234, "groups": {EVIL: 1000, "other": 234}},
+        seed=7,
+        versions={"algoscope": "0"},
+        sections=(Section("first", EVIL, EVIL, findings, (Illustration(figure, EVIL),)),),
+    )
+
+
+@pytest.fixture
+def bracket_checkpoint() -> Checkpoint:
+    """Untrained: enough to draw the figures that any model has."""
+    config = Config(
+        n_layers=2,
+        d_model=16,
+        n_heads=2,
+        d_head=8,
+        n_ctx=42,
+        d_vocab=5,
+        d_vocab_out=2,
+        d_mlp=16,
+        act_fn="relu",
+        attention_dir="bidirectional",
+        pad_token=1,
+    )
+    return Checkpoint(Transformer(config).requires_grad_(False), "brackets", {}, (), "untrained")

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from algoscope.report.page import plain, render_page, write_page
+from algoscope.studies.run import run_study
+from algoscope.tasks.brackets import Brackets
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+class Tags(HTMLParser):
+    """The elements of a page and its text, as a browser's parser splits them."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_nothing_from_a_checkpoint_or_a_task_becomes_an_element(evil_study):
+    tags = Tags(render_page(evil_study)).found
+    assert [attributes for tag, attributes in tags if tag == "script"] == [
+        {},
+        {"id": "figures-data", "type": "application/json"},
+        {},
+    ]
+    assert not [attributes for tag, attributes in tags if tag == "img" or "onerror" in attributes]
+
+
+def test_the_page_names_no_file_or_address_to_load(evil_study):
+    linked = [
+        attributes[name]
+        for _, attributes in Tags(render_page(evil_study)).found
+        for name in ("src", "href")
+        if attributes.get(name)
+    ]
+    assert linked
+    assert all(address.startswith(("#", "data:")) for address in linked)
+
+
+def test_each_finding_is_shown_with_its_verdict_and_why_it_has_no_value(evil_study):
+    text = Tags(render_page(evil_study)).text
+    assert "1 of 2 claims hold" in text
+    for shown in ("✓ holds", "✗ refuted", "– open", "Nobody knows.", "there is nothing", "1,234 examples"):
+        assert shown in text
+
+
+def test_the_page_stays_below_8_megabytes(evil_study, tmp_path):
+    write_page(evil_study, tmp_path / "deep/report.html")
+    assert (tmp_path / "deep/report.html").stat().st_size < 8e6
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "none"),
+        (0.1 + 0.2, "0.3"),
+        (1e-5, "1e-05"),
+        ({"a": [1]}, '{"a": [1]}'),
+        (True, "True"),
+        ("x", "x"),
+    ],
+)
+def test_settings_are_shown_as_a_reader_wants_them(value, shown):
+    assert plain(value) == shown
+
+
+def opened(page: Path, profile: Path) -> tuple[str, str]:
+    """The page after its scripts have run, and what the browser said to the console."""
+    switches = (
+        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+        "--disable-component-update --disable-sync --virtual-time-budget=8000 --enable-logging=stderr"
+    )
+    command = [CHROMIUM, *switches.split(), f"--user-data-dir={profile}", "--dump-dom", page.as_uri()]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return run.stdout, "\n".join(line for line in run.stderr.splitlines() if "CONSOLE" in line)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium to open the page with")
+def test_in_a_browser_a_study_opens_offline_and_draws_every_figure(counted_study, tmp_path):
+    write_page(counted_study, tmp_path / "report.html")
+    shown, console = opened(tmp_path / "report.html", tmp_path / "profile")
+    figures = sum(len(section.illustrations) for section in counted_study.sections)
+    assert console == ""
+    assert shown.count('class="plot-container') == figures > 0
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium to open the page with")
+def test_in_a_browser_no_text_breaks_out_of_the_page(evil_study, tmp_path):
+    page = render_page(evil_study)
+    probe = (
+        "<script>console.error('seen'); document.body.dataset.broken = String(window.broken)</script></body>"
+    )
+    (tmp_path / "report.html").write_text(page.replace("</body>", probe), encoding="utf-8")
+    shown, console = opened(tmp_path / "report.html", tmp_path / "profile")
+    assert "seen" in console
+    assert 'data-broken="undefined"' in shown
+    assert 'class="plot-container' in shown
+
+
+@pytest.fixture
+def counted_study(bracket_checkpoint):
+    return run_study(bracket_checkpoint, Brackets(), Brackets().sample(300, seed=0))

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rich.console import Console
+
+from algoscope.report.terminal import findings_table
+
+
+def printed(study) -> str:
+    console = Console(width=120)
+    with console.capture() as captured:
+        console.print(findings_table(study))
+    return captured.get()
+
+
+def test_the_table_has_each_findings_verdict_id_value_and_expectation(evil_study):
+    lines = printed(evil_study).splitlines()
+    assert any(line.startswith("refuted") and " bad " in line and " 2.0 " in line for line in lines)
+    assert any(
+        line.startswith("open") and " unknown " in line and "there is nothing" in line for line in lines
+    )
+
+
+def test_text_in_brackets_is_no_markup(evil_study):
+    assert "[red]name[/red]" in printed(replace(evil_study, title="[red]name[/red]"))

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import algoscope
+from algoscope import cli
+from algoscope.model import checkpoint
+from algoscope.model.config import Config
+from algoscope.model.transformer import Transformer
+
+
+@pytest.fixture
+def toy(tmp_path):
+    config = Config(
+        n_layers=1, d_model=8, n_heads=2, d_head=4, n_ctx=42, d_vocab=5, d_vocab_out=2, pad_token=1,
+        d_mlp=8, act_fn="relu", attention_dir="bidirectional",
+    )  # fmt: skip
+    checkpoint.write(tmp_path / "toy.safetensors", Transformer(config), task="brackets")
+    return tmp_path / "toy.safetensors"
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Run the command as a shell would: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(*words):
+        monkeypatch.setattr(sys, "argv", ["algoscope", *map(str, words)])
+        with pytest.raises(SystemExit) as exit_:
+            cli.main()
+        shown = capsys.readouterr()
+        return exit_.value.code, shown.out, shown.err
+
+    return command
+
+
+def test_study_prints_the_findings_and_last_the_pages_path(run, toy, tmp_path):
+    code, out, _ = run("study", toy, "--examples", "100")
+    assert code == 0
+    assert out.splitlines()[-1] == "report: algoscope-out/toy/report.html"
+    assert "elevation-head-attention" in out
+    folder = tmp_path / "algoscope-out/toy"
+    assert sorted(path.name for path in folder.iterdir()) == ["findings.json", "report.html"]
+
+
+def test_json_prints_the_findings_file_and_nothing_else(run, toy, tmp_path):
+    code, out, err = run("study", toy, "--examples", "100", "--seed", "3", "--out", "here", "--json")
+    assert code == 0
+    assert out == (tmp_path / "here/findings.json").read_text(encoding="utf-8")
+    assert json.loads(out)["seed"] == 3
+    assert "report: here/report.html" in err
+
+
+def test_own_data_and_settings_reach_the_study(run, toy, tmp_path):
+    (tmp_path / "mine.csv").write_text("input,label\n(),balanced\n((,unbalanced\n(()),balanced\n")
+    code, out, _ = run("study", toy, "--data", "mine.csv", "--set", "eps=0.5", "--json")
+    record = json.loads(out)
+    assert code == 0
+    assert record["data"]["source"] == "all of mine.csv"
+    assert record["model"]["config"]["eps"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nothing.pt"], "no checkpoint 'nothing.pt'"),
+        ([], "Missing argument"),
+        (["toy.safetensors", "--example", "7"], "No such option: --example"),
+        (["toy.safetensors", "--examples", "1"], "Invalid value for '--examples'"),
+        (["toy.safetensors", "--task", "bracket"], "no task 'bracket': did you mean 'brackets'?"),
+        (["toy.safetensors", "--task", "palindromes"], "does not fit the task palindromes"),
+        (["toy.safetensors", "--data", "nothing.json"], "no file nothing.json"),
+        (["toy.safetensors", "--device", "quantum"], "no device 'quantum'"),
+        (["toy.safetensors", "--set", "causal"], "--set causal: give NAME=VALUE"),
+        (["toy.safetensors", "--out", "toy.safetensors/out"], "toy.safetensors is a file"),
+    ],
+)
+def test_a_users_mistake_is_one_line_exit_code_2_and_nothing_written(run, toy, tmp_path, words, message):
+    code, out, err = run("study", *words)
+    assert code == 2
+    assert out == ""
+    assert message in err
+    assert err.startswith("algoscope: ")
+    assert len(err.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == [toy]
+
+
+def test_a_folder_that_can_not_be_written_is_one_line_too(run, toy, tmp_path):
+    (tmp_path / "out/findings.json").mkdir(parents=True)
+    code, _, err = run("study", toy, "--examples", "50", "--out", "out")
+    assert code == 2
+    assert err.startswith("algoscope: can't write out/findings.json: ")
+    assert len(err.splitlines()) == 1
+
+
+def test_an_interrupt_ends_with_code_130_without_a_traceback(run, toy, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("algoscope.studies.run.run_study", interrupted)
+    code, _, err = run("study", toy)
+    assert (code, err) == (130, "")
+
+
+def test_a_bug_of_ours_keeps_its_traceback(run, toy, monkeypatch):
+    def broken(*arguments):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("algoscope.studies.run.run_study", broken)
+    with pytest.raises(ZeroDivisionError):
+        run("study", toy)
+
+
+def test_version_is_the_packages(run):
+    assert run("--version") == (0, f"algoscope {algoscope.__version__}\n", "")
+
+
+def test_without_a_command_the_commands_are_listed(run):
+    code, out, _ = run()
+    assert code == 0
+    assert "study" in out
+
+
+@pytest.mark.parametrize("words", [["--help"], ["study", "--help"], ["train", "--help"]])
+def test_help_imports_neither_torch_nor_plotly(words):
+    program = (
+        "import sys; from algoscope.cli import app\n"
+        f"try: app({words!r})\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('torch', 'plotly', 'pandas', 'numpy') if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert shown.splitlines()[-1] == "[]"
