@@ -6,6 +6,7 @@ from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Column
 from rich.text import Text
 
 from algoscope.training import run
@@ -21,7 +22,7 @@ class Bar:
         self._console = console or Console(stderr=True)
         self._progress = Progress(
             TextColumn("step {task.completed}/{task.total}"),
-            BarColumn(),
+            BarColumn(bar_width=None),
             TextColumn("loss {task.fields[loss]}  accuracy {task.fields[accuracy]}"),
             _Rate(batch),
             TimeRemainingColumn(),
@@ -53,7 +54,7 @@ class _Rate(ProgressColumn):
     """Examples per second."""
 
     def __init__(self, batch: int) -> None:
-        super().__init__()
+        super().__init__(Column(no_wrap=True))
         self._batch = batch
 
     def render(self, task: Task) -> Text:

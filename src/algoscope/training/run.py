@@ -87,9 +87,7 @@ class Run:
             self.loss = total.item() / (self.step - first)
             if not math.isfinite(self.loss):
                 raise UserError(f"the loss is {self.loss} at step {self.step}: try a lower --lr")
-            evaluate = self.done or self.step % EVALUATE_EVERY == 0
-            seed = derived_seed(self.seed, EVALUATION, self.step)
-            accuracy = score(self.model, self.task.sample(EVALUATED, seed))[1] if evaluate else None
+            accuracy = self.evaluate() if self.done or self.step % EVALUATE_EVERY == 0 else None
             self.seconds += time.perf_counter() - started
             yield Progress(self.step, self.recipe.steps, self.loss, accuracy)
 
@@ -106,6 +104,11 @@ class Run:
         self.optimizer.step()
         self.step += 1
         return loss.detach()
+
+    def evaluate(self) -> float:
+        """Accuracy on a sample that is fresh at every step."""
+        seed = derived_seed(self.seed, EVALUATION, self.step)
+        return score(self.model, self.task.sample(EVALUATED, seed))[1]
 
     def batch(self, step: int) -> Examples:
         """The examples of this step, the same ones whenever they are asked for."""
