@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 from torch import Tensor
 
+from algoscope import checkpoints
 from algoscope.model.config import ACTIVATIONS, Config
+from algoscope.model.processing import process
 from algoscope.model.transformer import Transformer
 
 # Models this small are slower on several threads, and far slower where cores are busy.
@@ -123,3 +128,25 @@ def normless_model() -> Transformer:
 @pytest.fixture
 def tokens_for() -> Callable[..., Tensor]:
     return some_tokens
+
+
+class PublicPalindromes(NamedTuple):
+    """The public palindrome model, processed as its golden values are, and these values."""
+
+    model: Transformer
+    raw: Transformer
+    tensors: dict[str, Tensor]
+    values: dict[str, Any]
+    """By name, without the explanations."""
+
+
+@pytest.fixture(scope="session")
+def public_palindromes(reference: Path) -> PublicPalindromes:
+    raw = checkpoints.read(reference / "arena/palindrome_classifier.pt", task="palindromes").model
+    entries = json.loads((reference / "golden/palindromes.json").read_text())
+    return PublicPalindromes(
+        process(raw),
+        raw,
+        load_file(reference / "golden/palindromes.safetensors"),
+        {name: entry["value"] for name, entry in entries.items() if name != "tensor_index"},
+    )
