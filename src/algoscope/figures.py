@@ -72,9 +72,8 @@ def error_bars(wrong: Mapping[str, float], counts: Mapping[str, int]) -> go.Figu
     return figure.update_layout(template=LOOK, height=height, bargap=0.35, margin_t=12, margin_r=64)
 
 
-def contribution_histograms(spread: Histograms, per_layer: int) -> go.Figure:
-    """One panel per component on one shared axis; a row of `per_layer` panels per layer, embedding first."""
-    columns = max(1, per_layer)
+def contribution_histograms(spread: Histograms, columns: int) -> go.Figure:
+    """One panel per component on one shared axis: the first beside the legend, the others in full rows."""
     cells = [(1, 1)] + [(2 + i // columns, 1 + i % columns) for i in range(len(spread.names) - 1)]
     rows = cells[-1][0]
     titles = dict(zip(cells, spread.names, strict=True))

@@ -130,12 +130,12 @@ def contribution_figures(seen: Observed) -> tuple[Illustration, ...]:
     if seen.pushed is None:
         return ()
     config = seen.model.config
-    per_layer = config.n_heads + (1 if config.d_mlp else 0)
-    panels = figures.contribution_histograms(histograms(seen.pushed, seen.row_groups), per_layer)
+    # A row per layer where that fits; beyond five panels a row, their labels would touch.
+    columns = min(max(2, config.n_heads + (1 if config.d_mlp else 0)), 5)
+    panels = figures.contribution_histograms(histograms(seen.pushed, seen.row_groups), columns)
     caption = (
         f"What each component contributes towards “{seen.pushed.towards}”, in logits: the embedding, then "
-        "one row per layer. Each line is the share of one kind of input; the height of each panel is its "
-        "own."
+        "layer by layer. Each line is the share of one kind of input; the height of each panel is its own."
     )
     return (Illustration(panels, caption),)
 
