@@ -5,8 +5,9 @@ Follows ARENA 1.5.1, but finds the heads by what they do, so that it can be aske
 
 from __future__ import annotations
 
-from algoscope import figures
 from algoscope.analysis.attention import attention_from
+from algoscope.figures.attention import attention_bars
+from algoscope.figures.scatter import two_heads
 from algoscope.studies import generic
 from algoscope.studies.observed import Observed
 from algoscope.studies.roles import EXPECTED, Role, strongest_head
@@ -75,7 +76,7 @@ def elevation_attention(seen: Observed, elevation: Role) -> Section:
         f"From {seen.where}, head {elevation.head} reads mostly one position, {most}: {mean[most]:.3f} of "
         f"its attention over the {len(open_first):,} strings that start open."
     )
-    chart = figures.attention_bars(mean.numpy(), seen.task.answer, most, "strings that start open")
+    chart = attention_bars(mean.numpy(), seen.task.answer, most, "strings that start open")
     caption = f"Mean attention of head {elevation.head} from {seen.where} to each position."
     finding = _attention(mean[most].item(), claim)
     return Section("elevation-attention", question, text, (finding,), (Illustration(chart, caption),))
@@ -110,7 +111,7 @@ def _scatter(seen: Observed, elevation: Role, negative: Role) -> tuple[Illustrat
     if seen.pushed is None or not (elevation.head and negative.head) or elevation.head == negative.head:
         return ()
     drawn = slice(MOST_POINTS)
-    chart = figures.two_heads(
+    chart = two_heads(
         seen.pushed[elevation.head][drawn].numpy(),
         seen.pushed[negative.head][drawn].numpy(),
         {name: mask[drawn].numpy() for name, mask in seen.row_groups.items() if mask[drawn].any()},

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 
-from algoscope import figures
 from algoscope.analysis.accuracy import Score, score, score_by_group
 from algoscope.analysis.attribution import histograms
+from algoscope.figures.accuracy import error_bars
+from algoscope.figures.histograms import contribution_histograms
 from algoscope.model.layers import NoNorm
 from algoscope.studies.observed import Observed
 from algoscope.studies.roles import EXPECTED, strongest_head
@@ -38,7 +39,7 @@ def accuracy(seen: Observed, source: str = "algoscope") -> Section:
         _loss(overall, len(seen.task.classes), source),
     ]
     present = {name: found for name, found in by_group.items() if found is not None}
-    chart = figures.error_bars(
+    chart = error_bars(
         {name: 1 - found.accuracy for name, found in present.items()},
         {name: found.count for name, found in present.items()},
     )
@@ -132,7 +133,7 @@ def contribution_figures(seen: Observed) -> tuple[Illustration, ...]:
     config = seen.model.config
     # A row per layer where that fits; beyond five panels a row, their labels would touch.
     columns = min(max(2, config.n_heads + (1 if config.d_mlp else 0)), 5)
-    panels = figures.contribution_histograms(histograms(seen.pushed, seen.row_groups), columns)
+    panels = contribution_histograms(histograms(seen.pushed, seen.row_groups), columns)
     caption = (
         f"What each component contributes towards “{seen.pushed.towards}”, in logits: the embedding, then "
         "layer by layer. Each line is the share of one kind of input; the height of each panel is its own."
