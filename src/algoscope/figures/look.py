@@ -1,4 +1,4 @@
-"""The one look of all figures: a template, and for each kind of input a colour that is the same everywhere."""
+"""The one look of all figures: a template, and a colour for each kind of input, the same everywhere."""
 
 from __future__ import annotations
 
