@@ -1,0 +1,47 @@
+"""Which direction, where a head reads, becomes a given direction where it writes?"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from algoscope.analysis.accuracy import BATCH
+from algoscope.analysis.attribution import Direction
+from algoscope.analysis.circuits import W_OV
+from algoscope.analysis.linearised import LinearFit, fit_norm
+from algoscope.model.head import Head
+from algoscope.model.transformer import Transformer
+from algoscope.tasks.task import Examples
+
+
+def through_head(
+    direction: Direction, model: Transformer, head: Head, fit: LinearFit, where: str
+) -> Direction:
+    """The direction that the head turns into `direction`, in front of the norm that `fit` stands for.
+
+    As if the head moved one position whole: a dot product with it is what the stream there contributes to
+    `direction`, for each unit of attention. Its r² is the product of those on the way. Method: ARENA
+    1.5.1, "pre-2.0 direction". Raises UserError for a head that does not exist.
+    """
+    read = W_OV(model, head).double() @ direction.vector.double()
+    return Direction((fit.A.T @ read).float(), direction.towards, where, direction.r2 * fit.r2)
+
+
+def attention_norm_fit(model: Transformer, examples: Examples, layer: int, position: int | None) -> LinearFit:
+    """The norm before a layer's attention, linearised at one position, or over all of them."""
+    return fit_norm(model.block(layer).ln1, stream_before(model, examples, layer, position))
+
+
+@torch.no_grad()
+def stream_before(
+    model: Transformer, examples: Examples, layer: int, position: int | None
+) -> Float[Tensor, "batch *seq d_model"]:
+    """The residual stream before a layer, at one position or at all. On the CPU."""
+    site = f"blocks.{layer}.hook_resid_pre"
+    at = slice(None) if position is None else position
+    parts = [
+        model.run_with_cache(part.tokens.to(model.W_E.device), [site])[1][site][:, at].cpu()
+        for part in examples.batches(BATCH)
+    ]
+    return torch.cat(parts)
