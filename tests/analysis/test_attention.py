@@ -17,7 +17,7 @@ def test_attention_of_no_examples_is_empty(small, strings):
     assert attention_from(small, strings[:0], "0.0", 0).shape == (0, strings.tokens.shape[1])
 
 
-@pytest.mark.parametrize("head", ["2.0", "0.9", "1", "-1.0", "MLP 0"])
+@pytest.mark.parametrize("head", ["2.0", "0.9"])
 def test_a_head_that_does_not_exist_is_named(small, strings, head):
     with pytest.raises(UserError, match=f"head {head} does not exist: the model has layers 0-1"):
         attention_from(small, strings, head, 0)
@@ -28,3 +28,9 @@ def test_the_public_elevation_heads_mean_attention_is_golden(public):
     found = attention_from(public.model, open_first, "2.0", 0).mean(0)
     golden = public.tensors["attn_20_query0_mean_starts_open_5000"]
     torch.testing.assert_close(found, golden, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("head", ["1", "-1.0", "MLP 0"])
+def test_what_is_no_head_is_told_how_to_write_one(small, strings, head):
+    with pytest.raises(UserError, match=r"write layer\.head"):
+        attention_from(small, strings, head, 0)

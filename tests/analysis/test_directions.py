@@ -5,7 +5,7 @@ import torch
 
 from algoscope.analysis.attribution import Direction
 from algoscope.analysis.components import decompose
-from algoscope.analysis.directions import attention_norm_fit, stream_before, through_head
+from algoscope.analysis.directions import attention_norm_fit, through_head
 from algoscope.analysis.linearised import LinearFit
 from algoscope.model.head import Head
 
@@ -20,12 +20,6 @@ def test_a_dot_product_before_the_head_is_one_after_it(small):
     moved = stream @ small.W_V[1, 0] @ small.W_O[1, 0]
     assert (stream @ before.vector).item() == pytest.approx((moved @ vector).item(), rel=1e-4)
     assert before.r2 == 0.25
-
-
-def test_the_stream_before_a_layer_is_the_models(small, strings):
-    _, cache = small.run_with_cache(strings.tokens)
-    torch.testing.assert_close(stream_before(small, strings, 1, None), cache["blocks.1.hook_resid_pre"])
-    torch.testing.assert_close(stream_before(small, strings, 1, 3), cache["blocks.1.hook_resid_pre"][:, 3])
 
 
 def test_the_public_direction_before_head_2_0_is_golden(public):

@@ -10,12 +10,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from algoscope.analysis.batching import Batches
 from algoscope.model.sites import Taps
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
-
-BATCH = 512
-"""Inputs per forward pass: large enough for speed, small enough that attention stays in the CPU's cache."""
 
 
 @dataclass(frozen=True)
@@ -33,33 +31,9 @@ class Score:
 @torch.no_grad()
 def answer_logits(model: Transformer, examples: Examples) -> Float[Tensor, "batch *answer class"]:
     """The logits where the answer is read, on the CPU. To rounding, those of `model(tokens)`."""
-    device = model.W_E.device
-    order = _by_length(model, examples)
-    parts = []
-    for part in examples[order].batches(BATCH):
-        tokens = _trimmed(model, part)
-        parts.append(_at(model, tokens.to(device), part.answer).cpu())
-    return torch.cat(parts)[order.argsort()] if parts else torch.zeros(0, model.config.d_vocab_out)
-
-
-def _by_length(model: Transformer, examples: Examples) -> Int[Tensor, "batch"]:
-    """An order in which inputs of one length stand together, so that batches hold little padding."""
-    padding = (examples.tokens == _pad(model)).sum(1)
-    return padding.argsort(stable=True)
-
-
-def _trimmed(model: Transformer, part: Examples) -> Int[Tensor, "batch seq"]:
-    """The tokens without the positions at the end that are padding in every input: nothing reads those."""
-    seq = part.tokens.shape[1]
-    if not isinstance(part.answer, int) or part.answer < 0:
-        return part.tokens
-    used = (part.tokens != _pad(model)).any(0).nonzero()
-    return part.tokens[:, : max(part.answer, int(used.max()) if len(used) else seq - 1) + 1]
-
-
-def _pad(model: Transformer) -> int:
-    """The id of padding; one that no token has for a model that knows none."""
-    return -1 if model.config.pad_token is None else model.config.pad_token
+    batches = Batches(model, examples, examples.answer)
+    parts = [_at(model, tokens, examples.answer).cpu() for tokens in batches]
+    return batches.restored(parts) if parts else torch.zeros(0, model.config.d_vocab_out)
 
 
 def _at(

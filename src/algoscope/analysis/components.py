@@ -9,7 +9,7 @@ from einops import einsum, rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from algoscope.analysis.accuracy import BATCH
+from algoscope.analysis.batching import Batches
 from algoscope.errors import UserError
 from algoscope.model.sites import Cache
 from algoscope.model.transformer import Transformer
@@ -50,12 +50,16 @@ def decompose(model: Transformer, examples: Examples, place: Place, before: int 
         raise UserError(f"layer {before} does not exist: the model has layers 0-{model.config.n_layers - 1}")
     sites = _sites(model, layers)
     values, resid = [], []
-    for part in examples.batches(BATCH):
-        _, cache = model.run_with_cache(part.tokens.to(model.W_E.device), sites)
+    batches = Batches(model, examples, place)
+    for tokens in batches:
+        _, cache = model.run_with_cache(tokens, sites)
         values.append(_parts(model, cache, place, layers).cpu())
         resid.append(_rows(cache[sites[-1]], place).cpu())
     bias = model.b_O[:layers].sum(0).cpu()
-    return Components(component_names(model, layers), torch.cat(values, 1), bias, torch.cat(resid))
+    if isinstance(place, slice):
+        return Components(component_names(model, layers), torch.cat(values, 1), bias, torch.cat(resid))
+    ordered = batches.restored(values, 1), bias, batches.restored(resid)
+    return Components(component_names(model, layers), *ordered)
 
 
 def component_names(model: Transformer, layers: int) -> tuple[str, ...]:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
-
-from algoscope.analysis.accuracy import BATCH
 from algoscope.analysis.attribution import Direction
 from algoscope.analysis.circuits import W_OV
 from algoscope.analysis.linearised import LinearFit, fit_norm
+from algoscope.analysis.reading import values_at
 from algoscope.model.head import Head
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
@@ -30,18 +26,6 @@ def through_head(
 
 def attention_norm_fit(model: Transformer, examples: Examples, layer: int, position: int | None) -> LinearFit:
     """The norm before a layer's attention, linearised at one position, or over all of them."""
-    return fit_norm(model.block(layer).ln1, stream_before(model, examples, layer, position))
-
-
-@torch.no_grad()
-def stream_before(
-    model: Transformer, examples: Examples, layer: int, position: int | None
-) -> Float[Tensor, "batch *seq d_model"]:
-    """The residual stream before a layer, at one position or at all. On the CPU."""
-    site = f"blocks.{layer}.hook_resid_pre"
-    at = slice(None) if position is None else position
-    parts = [
-        model.run_with_cache(part.tokens.to(model.W_E.device), [site])[1][site][:, at].cpu()
-        for part in examples.batches(BATCH)
-    ]
-    return torch.cat(parts)
+    return fit_norm(
+        model.block(layer).ln1, values_at(model, examples, f"blocks.{layer}.hook_resid_pre", position)
+    )

@@ -38,10 +38,10 @@ def fit_linear(x: Float[Tensor, "*row d_in"], y: Float[Tensor, "*row d_out"]) ->
         raise UserError(f"a linear fit needs at least 2 examples, not {len(x)}: give more examples")
     x_mean, y_mean = x.mean(0), y.mean(0)
     x, y = x - x_mean, y - y_mean
-    # torch.linalg.lstsq has a cut only in a driver that GPUs lack; the singular vectors work everywhere.
-    u, size, vt = torch.linalg.svd(x, full_matrices=False)
-    kept = size > CUT * size[0]
-    A = (y.T @ u[:, kept]) / size[kept] @ vt[kept]
+    # From the eigenvectors of x.T @ x, not by torch.linalg.lstsq: only a driver that GPUs lack has a cut.
+    squared, v = torch.linalg.eigh(x.T @ x)
+    kept = squared > CUT**2 * squared[-1]
+    A = (y.T @ x @ v[:, kept]) / squared[kept] @ v[:, kept].T
     return LinearFit(A, y_mean - A @ x_mean, _r2(y, y - x @ A.T, y_mean), len(x))
 
 

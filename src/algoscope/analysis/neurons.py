@@ -14,8 +14,8 @@ from einops import einsum
 from jaxtyping import Float
 from torch import Tensor
 
-from algoscope.analysis.accuracy import BATCH
 from algoscope.analysis.attribution import Direction
+from algoscope.analysis.reading import values_at
 from algoscope.errors import UserError
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
@@ -25,7 +25,6 @@ MOVES = 0.1
 KINDS = ("more than half", "less than half", "exactly half", "opposite", "neither")
 
 
-@torch.no_grad()
 def neuron_activations(
     model: Transformer, examples: Examples, layer: int, position: int | None = None
 ) -> Float[Tensor, "batch *seq neuron"]:
@@ -38,14 +37,7 @@ def neuron_activations(
         raise UserError("this model is attention-only: it has no neurons")
     if not 0 <= layer < config.n_layers:
         raise UserError(f"layer {layer} does not exist: the model has layers 0-{config.n_layers - 1}")
-    site = f"blocks.{layer}.mlp.hook_post"
-    at = slice(None) if position is None else position
-    parts = []
-    for part in examples.batches(BATCH):
-        _, cache = model.run_with_cache(part.tokens.to(model.W_E.device), [site])
-        # A copy of the position, so that the others can be freed.
-        parts.append(cache[site][:, at].clone().cpu())
-    return torch.cat(parts)
+    return values_at(model, examples, f"blocks.{layer}.mlp.hook_post", position)
 
 
 def output_by_neuron(

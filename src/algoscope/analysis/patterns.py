@@ -9,7 +9,7 @@ from einops import reduce
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from algoscope.analysis.accuracy import BATCH
+from algoscope.analysis.batching import BATCH
 from algoscope.interventions.intervention import Intervention
 from algoscope.interventions.run import run
 from algoscope.interventions.sources import FromRun, Value
