@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
+from plotly.subplots import make_subplots
 
-from algoscope.figures.look import LOOK, VERMILION
+from algoscope.figures.look import LOOK, VERMILION, WEIGHTS
 
 
 def attention_bars(mean: Float[np.ndarray, "key"], query: int, most: int, over: str) -> go.Figure:
@@ -25,3 +27,67 @@ def attention_bars(mean: Float[np.ndarray, "key"], query: int, most: int, over: 
     figure.update_xaxes(title="position that is read (0 is the first token)", dtick=2, showgrid=False)
     figure.update_yaxes(title=f"mean attention from position {query}<br>({escape(over)})", rangemode="tozero")
     return figure.update_layout(template=LOOK, height=340, margin_l=84, margin_t=16, bargap=0.15)
+
+
+def attention_viewer(
+    patterns: Sequence[Float[np.ndarray, "head query key"]],
+    heads: Sequence[str],
+    tokens: Sequence[Sequence[str]],
+    titles: Sequence[str],
+    columns: int,
+) -> go.Figure:
+    """The attention of every head on one example; a menu switches between examples.
+
+    `tokens` are what each example's positions hold, `titles` what the menu calls it. Pointing at a cell
+    shows the two tokens with their positions, and the weight.
+    """
+    rows = -(-len(heads) // columns)
+    figure = make_subplots(
+        rows=rows,
+        cols=columns,
+        subplot_titles=[f"head {head}" for head in heads],
+        horizontal_spacing=0.09,
+        vertical_spacing=0.26 / rows,
+    )
+    for example, (pattern, words) in enumerate(zip(patterns, tokens, strict=True)):
+        # Numbered, so that equal tokens are different places on the axes.
+        places = [f"{position}: {escape(word)}" for position, word in enumerate(words)]
+        for index, weights in enumerate(pattern):
+            panel = _pattern(weights, places, visible=example == 0)
+            figure.add_trace(panel, row=1 + index // columns, col=1 + index % columns)
+    figure.update_xaxes(tickangle=-90, tickfont_size=9, showgrid=False, ticks="", title="")
+    figure.update_yaxes(autorange="reversed", tickfont_size=9, showgrid=False, ticks="")
+    figure.update_layout(
+        template=LOOK,
+        height=110 + 380 * rows,
+        margin={"t": 96, "l": 60, "b": 60},
+        coloraxis={"colorscale": WEIGHTS, "cmin": 0, "cmax": 1, "colorbar": {"title": "weight", "len": 0.5}},
+    )
+    return figure.update_layout(updatemenus=[_menu(titles, len(heads))])
+
+
+def _pattern(weights: Float[np.ndarray, "query key"], places: Sequence[str], visible: bool) -> go.Heatmap:
+    return go.Heatmap(
+        z=weights.astype("float32"),
+        x=places,
+        y=places,
+        visible=visible,
+        coloraxis="coloraxis",
+        hovertemplate="query %{y}<br>key %{x}<br>weight %{z:.3f}<extra></extra>",
+    )
+
+
+def _menu(titles: Sequence[str], heads: int) -> dict[str, object]:
+    """Shows the traces of one example and hides the others'."""
+    buttons = [
+        {
+            "label": escape(title),
+            "method": "restyle",
+            "args": [{"visible": [shown == example for shown in range(len(titles)) for _ in range(heads)]}],
+        }
+        for example, title in enumerate(titles)
+    ]
+    return {
+        "buttons": buttons, "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "pad": {"b": 34},
+        "showactive": True, "bgcolor": "white",
+    }  # fmt: skip

@@ -18,6 +18,10 @@ GROUP_COLOURS: Mapping[str, str] = {
     "both failures": PINK,
 }
 OTHER_COLOURS = (VERMILION, BLUE, GREEN, ORANGE, PINK, SKY, BLACK)
+WEIGHTS = ((0.0, "#ffffff"), (0.25, "#a9d3ee"), (0.6, BLUE), (1.0, "#00304d"))
+"""From nothing to all."""
+AROUND = ((0.0, BLUE), (0.5, "#ffffff"), (1.0, VERMILION))
+"""Below and above a middle."""
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star")
 
 LOOK = go.layout.Template(
