@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from algoscope.errors import UserError
-from algoscope.tasks.palindromes import Palindromes, arena_sample
+from algoscope.tasks.palindromes import Palindromes, arena_sample, broken_at
 
 TASK = Palindromes()
 halves = st.lists(st.integers(0, 30), min_size=10, max_size=10)
@@ -105,3 +105,17 @@ def test_the_published_data_set_has_an_even_size(size: int):
 def test_encode_names_the_first_input_that_is_none(inputs: list[object], message: str):
     with pytest.raises(UserError, match=message):
         TASK.encode(inputs)
+
+
+@given(
+    st.lists(st.lists(st.booleans(), min_size=10, max_size=10), min_size=1, max_size=4), st.integers(0, 99)
+)
+def test_sequences_are_broken_at_the_marked_pairs_and_only_there(marks, seed):
+    tokens = broken_at(torch.tensor(marks), seed).tokens
+    for row, wanted in zip(tokens.tolist(), marks, strict=True):
+        assert [row[1 + pair] != row[20 - pair] for pair in range(10)] == wanted
+
+
+def test_marks_for_another_number_of_pairs_are_an_error():
+    with pytest.raises(UserError, match=r"broken is \[2, 9\]: give \[batch, 10\]"):
+        broken_at(torch.zeros(2, 9, dtype=torch.bool), seed=0)

@@ -16,6 +16,8 @@ VALUES = 31
 """The numbers are 0 to 30; each is its own token id."""
 HALF = 10
 START, END = VALUES, VALUES + 1
+PAIRS = tuple((2 * HALF - pair, 1 + pair) for pair in range(HALF))
+"""(later, earlier) position of each mirrored pair, the outermost first."""
 _IDS = {str(number): number for number in range(VALUES)}
 
 
@@ -82,6 +84,20 @@ def mismatch(tokens: Int[Tensor, "batch seq"]) -> Bool[Tensor, "batch seq"]:
     differs = tokens != tokens.flip(1)
     differs[:, [0, -1]] = False
     return differs
+
+
+def broken_at(broken: Bool[Tensor, "batch pair"], seed: int) -> Examples:
+    """Random sequences whose mirrored pairs differ where marked, and only there.
+
+    Pair 0 is the outermost, positions 1 and 20; pair 9 is the innermost, 10 and 11.
+    """
+    if broken.ndim != 2 or broken.shape[1] != HALF:
+        raise UserError(f"broken is {list(broken.shape)}: give [batch, {HALF}], a column for each pair")
+    generator = torch.Generator().manual_seed(seed)
+    first = torch.randint(VALUES, broken.shape, generator=generator)
+    shift = torch.randint(1, VALUES, broken.shape, generator=generator)
+    second = torch.where(broken.cpu(), (first + shift) % VALUES, first)
+    return Palindromes().examples(_framed(torch.cat([first, second.flip(1)], dim=1)))
 
 
 def arena_sample(size: int) -> Examples:
