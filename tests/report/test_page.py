@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 
 from algoscope.report.page import plain, render_page, write_page
 from algoscope.studies.run import run_study
+from algoscope.studies.study import Section, ShownInput, Table
 from algoscope.tasks.brackets import Brackets
+from algoscope.tasks.display import Shown
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -114,3 +117,17 @@ def test_in_a_browser_no_text_breaks_out_of_the_page(evil_study, tmp_path):
 @pytest.fixture
 def counted_study(bracket_checkpoint):
     return run_study(bracket_checkpoint, Brackets(), Brackets().sample(300, seed=0))
+
+
+def test_inputs_are_shown_with_marks_and_tables_with_rounded_numbers(evil_study):
+    section = Section(
+        "s",
+        "q?",
+        "t",
+        tables=(Table(("head", "loss"), (("<b>", 0.123456), ("0.1", None)), "A caption."),),
+        inputs=(ShownInput(Shown((("<i>", True), ("7", False))), "P = 0.5"),),
+    )
+    tags = Tags(render_page(replace(evil_study, sections=(section,))))
+    for text in ("0.1235", "A caption.", "<b>", "<i> 7", "P = 0.5", "–"):
+        assert text in tags.text
+    assert not {"b", "i"} & {tag for tag, _ in tags.found}

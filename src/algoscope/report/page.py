@@ -9,13 +9,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from algoscope.report.writing import write_text
+from algoscope import atomic
 from algoscope.studies.study import Study
 
 
 def write_page(study: Study, path: Path) -> None:
     """Write the study's page. Raises UserError if the file can't be written."""
-    write_text(path, render_page(study))
+    atomic.write(path, render_page(study))
 
 
 def render_page(study: Study) -> str:
@@ -28,6 +28,7 @@ def render_page(study: Study) -> str:
         lstrip_blocks=True,
     )
     environment.filters["plain"] = plain
+    environment.filters["cell"] = cell
     figures = [
         # `tojson` escapes < and > for a script element, and to_json turns NaN into null.
         json.loads(illustration.figure.to_json())
@@ -46,4 +47,13 @@ def plain(value: object) -> str:
         return f"{value:.6g}"
     if isinstance(value, dict | list | tuple):
         return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
+
+
+def cell(value: str | float | int | None) -> str:
+    """What stands in a table: numbers rounded, a dash for what is missing."""
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.4f}" if 0.001 <= abs(value) < 1000 or value == 0 else f"{value:.3g}"
     return str(value)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from plotly.graph_objects import Figure
 
+from algoscope.tasks.display import Shown
+
 Value = float | int | str | bool | list["Value"] | None
 """What was measured: a number, a head ("2.0"), a grid as nested lists; None if it could not be measured."""
 
@@ -71,6 +73,24 @@ class Illustration:
 
 
 @dataclass(frozen=True)
+class Table:
+    """Rows that a reader wants to compare."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | float | int | None, ...], ...]
+    """Numbers are rounded for the reader; None is a dash."""
+    caption: str
+
+
+@dataclass(frozen=True)
+class ShownInput:
+    """One input of the task, as a reader wants to see it, and what the model made of it."""
+
+    shown: Shown
+    note: str
+
+
+@dataclass(frozen=True)
 class Section:
     """A question, what was found, and the figures that show it."""
 
@@ -81,6 +101,8 @@ class Section:
     findings: tuple[Finding, ...] = ()
     """The most important first: a page's summary shows that one."""
     illustrations: tuple[Illustration, ...] = ()
+    tables: tuple[Table, ...] = ()
+    inputs: tuple[ShownInput, ...] = ()
 
 
 @dataclass(frozen=True)
