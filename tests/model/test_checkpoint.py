@@ -221,3 +221,15 @@ def test_a_header_with_other_sizes_than_the_weights_is_refused(trained, path):
     safetensors.torch.save_file(trained.state_dict(), path, metadata)
     with pytest.raises(UserError, match=r"n_layers is 40000, but the weights have 2 \(number of blocks\)"):
         read(path)
+
+
+def test_weights_too_small_for_a_normal_float_are_set_to_zero_and_that_is_recorded(trained, path):
+    tiny = torch.finfo(torch.float32).tiny
+    with torch.no_grad():
+        trained.blocks[0].mlp.W_in[0, :3] = torch.tensor([tiny / 2, -tiny / 1000, tiny])
+    write(path, trained)
+    checkpoint = read(path)
+    assert checkpoint.model.blocks[0].mlp.W_in[0, :3].tolist() == [0.0, 0.0, tiny]
+    assert [fact.value for fact in checkpoint.inferred if fact.setting == "weights set to zero"] == [2]
+    tokens = torch.arange(5).view(1, 5)
+    assert torch.equal(checkpoint.model(tokens), trained.float()(tokens))

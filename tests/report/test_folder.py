@@ -4,7 +4,6 @@ import pytest
 
 from algoscope.errors import UserError
 from algoscope.report.folder import check_folder, write_folder
-from algoscope.report.writing import write_text
 
 
 def test_a_study_leaves_a_page_and_its_findings_and_nothing_else(evil_study, tmp_path):
@@ -17,19 +16,3 @@ def test_a_folder_below_a_file_is_refused_beforehand(tmp_path):
     with pytest.raises(UserError, match="file is a file; choose another folder with --out"):
         check_folder(tmp_path / "file/out")
     check_folder(tmp_path / "new/out")
-
-
-def test_writing_that_fails_leaves_what_was_there(tmp_path):
-    path = tmp_path / "page"
-    path.write_text("old")
-    with pytest.raises(UnicodeEncodeError):
-        write_text(path, "half \ud800")
-    assert path.read_text() == "old"
-    assert [found.name for found in tmp_path.iterdir()] == ["page"]
-
-
-def test_what_can_not_be_written_is_a_users_error(tmp_path):
-    (tmp_path / "page").mkdir()
-    with pytest.raises(UserError, match=r"can't write .*page: "):
-        write_text(tmp_path / "page", "text")
-    assert [found.name for found in tmp_path.iterdir()] == ["page"]

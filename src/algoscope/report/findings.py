@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from algoscope.report.writing import write_text
+from algoscope import atomic
 from algoscope.studies.study import Study
 
 
@@ -16,4 +16,4 @@ def findings_json(study: Study) -> str:
 
 def write_findings(study: Study, path: Path) -> None:
     """Write `findings.json`. Raises UserError if the file can't be written."""
-    write_text(path, findings_json(study))
+    atomic.write(path, findings_json(study))

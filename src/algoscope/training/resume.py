@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
+from algoscope import atomic
 from algoscope.errors import UserError
 from algoscope.training.run import Run
 
@@ -35,14 +35,7 @@ def write(path: Path, run: Run) -> None:
         {name: value.detach().cpu().contiguous() for name, value in tensors.items()},
         {"algoscope-resume": VERSION, "run": json.dumps(_identity(run) | _place(run))},
     )
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    try:
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    except OSError as error:
-        raise UserError(f"can't write {path}: {error.strerror}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+    atomic.write(path, content)
 
 
 def restore(path: Path, run: Run) -> None:
