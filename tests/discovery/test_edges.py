@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from algoscope.discovery.edges import edge_names, edges
+from algoscope.model.config import Config
+from algoscope.model.transformer import Transformer
+from algoscope.tasks.brackets import Brackets
+
+SIZES = {"n_layers": 2, "d_model": 8, "n_heads": 2, "d_head": 4, "n_ctx": 42, "d_vocab": 5, "d_vocab_out": 2}
+
+
+def a_model(**settings) -> Transformer:
+    config = Config.from_dict(SIZES | {"attention_dir": "bidirectional", "pad_token": 1} | settings)
+    return Transformer(config, seed=0).requires_grad_(False)
+
+
+def pairs():
+    task = Brackets()
+    return task.examples(task.encode(["(())", "()()"])), task.examples(task.encode(["(()(", "))()"]))
+
+
+@pytest.mark.parametrize("norm", ["LN", "none"])
+def test_an_edge_is_what_hooks_on_the_receivers_input_give(norm):
+    model = a_model(d_mlp=6, act_fn="relu", normalization_type=norm)
+    one, other = pairs()
+    found = {(edge.sender, edge.receiver): edge.effect for edge in edges(model, one, other).edges}
+    _, there = model.run_with_cache(other.tokens)
+    clean, here = model.run_with_cache(one.tokens)
+    delta = there["blocks.0.attn.hook_result"][:, :, 1] - here["blocks.0.attn.hook_result"][:, :, 1]
+
+    def to_head_1_0(value, site):
+        value[:, :, 0] += delta
+
+    hooks = [(f"blocks.1.hook_{letter}_input", to_head_1_0) for letter in "qkv"]
+    fall = difference(clean) - difference(model.run_with_hooks(one.tokens, hooks))
+    assert found["0.1", "1.0"] == pytest.approx(fall, abs=1e-5)
+
+    # Only MLP 1 gets the changed stream: what attention and the residual carry is put back behind it.
+    changed = model.run_with_cache(
+        one.tokens, hooks=[("blocks.1.hook_resid_mid", lambda value, site: value + delta)]
+    )[1]["blocks.1.hook_mlp_out"]
+    fall = difference(clean) - difference(
+        model.run_with_hooks(one.tokens, [("blocks.1.hook_mlp_out", lambda value, site: changed)])
+    )
+    assert found["0.1", "MLP 1"] == pytest.approx(fall, abs=1e-5)
+
+
+def test_in_a_model_without_norms_or_layers_between_the_edges_to_the_answer_are_the_whole_gap():
+    model = a_model(normalization_type="none")
+    found = edges(model, *pairs())
+    direct = [edge.effect for edge in found.edges if edge.receiver == "answer"]
+    assert sum(direct) == pytest.approx(found.gap, abs=1e-5)
+
+
+def test_the_strong_edges_are_sorted_and_large():
+    found = edges(a_model(), *pairs())
+    strong = found.strong(0.01)
+    assert [edge.effect for edge in strong] == sorted((edge.effect for edge in strong), reverse=True)
+    assert all(edge.effect >= 0.01 * found.gap for edge in strong)
+
+
+def test_every_sender_writes_before_its_receiver_reads():
+    names = edge_names(a_model(d_mlp=6, act_fn="relu"))
+    assert ("0.0", "MLP 0") in names
+    assert ("0.0", "0.1") not in names
+    assert ("MLP 1", "1.0") not in names
+    assert len(names) == len(set(names)) == 2 + 3 + 8 + 6 + 7
+
+
+def difference(logits: torch.Tensor) -> float:
+    return (logits[:, 0, 0] - logits[:, 0, 1]).mean().item()
