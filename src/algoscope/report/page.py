@@ -29,12 +29,9 @@ def render_page(study: Study) -> str:
     )
     environment.filters["plain"] = plain
     environment.filters["cell"] = cell
-    figures = [
-        # `tojson` escapes < and > for a script element, and to_json turns NaN into null.
-        json.loads(illustration.figure.to_json())
-        for section in study.sections
-        for illustration in section.illustrations
-    ]
+    within = [illustration for section in study.sections for illustration in section.illustrations]
+    # `tojson` escapes < and > for a script element, and to_json turns NaN into null.
+    figures = [json.loads(illustration.figure.to_json()) for illustration in (*study.overview, *within)]
     template = environment.get_template("page.html.jinja")
     return template.render(study=study, figures=figures, plotly=Markup(get_plotlyjs()))
 

@@ -20,7 +20,7 @@ ROUNDING = 1e-5
 """The largest gap that float32 explains, as a share of the largest entry of the residual stream."""
 
 
-def questions(seen: Observed) -> tuple[Section, ...]:
+def questions(seen: Observed, seed: int) -> tuple[Section, ...]:
     """The study of a task that has none of its own."""
     return accuracy(seen), decomposition(seen), contributions(seen)
 

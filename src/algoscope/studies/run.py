@@ -10,14 +10,16 @@ import torch
 
 import algoscope
 from algoscope.model.checkpoint import Checkpoint
-from algoscope.studies import brackets, generic
+from algoscope.studies import generic
+from algoscope.studies.brackets.questions import questions as brackets
 from algoscope.studies.observed import Observed, observe
 from algoscope.studies.study import Section, Study
 from algoscope.tasks.task import Examples, Task
 
-Questions = Callable[[Observed], tuple[Section, ...]]
+Questions = Callable[[Observed, int], tuple[Section, ...]]
+"""From what a model did, and a seed for what is drawn at random, to the sections."""
 
-STUDIES: Mapping[str, Questions] = {"brackets": brackets.questions}
+STUDIES: Mapping[str, Questions] = {"brackets": brackets}
 """Tasks with a study of their own; the others are asked the generic questions."""
 
 
@@ -51,5 +53,5 @@ def run_study(
             "torch": str(torch.__version__),
             "python": platform.python_version(),
         },
-        sections=STUDIES.get(task.name, generic.questions)(seen),
+        sections=STUDIES.get(task.name, generic.questions)(seen, seed),
     )

@@ -33,6 +33,8 @@ class Finding:
     """Where the claim was first made: "ARENA 1.5.1", "algoscope"."""
     reason: str = ""
     """Why the value is None, or what the reader should know about it."""
+    quote: str = ""
+    """For a claim of a published text: the words that are put to the test."""
 
     def __post_init__(self) -> None:
         assert self.value is not None or self.reason, f"{self.id} has no value and no reason for that"
@@ -51,7 +53,7 @@ class Finding:
         return f"{self.value:.4g}" if isinstance(self.value, float) else str(self.value)
 
     def to_dict(self) -> dict[str, object]:
-        """What `findings.json` holds of it, but for the section; `reason` only where there is one."""
+        """What `findings.json` holds of it, but for the section; `reason` and `quote` where there is one."""
         record: dict[str, object] = {
             "id": self.id,
             "claim": self.claim,
@@ -61,7 +63,8 @@ class Finding:
             "holds": self.holds,
             "source": self.source,
         }
-        return record | ({"reason": self.reason} if self.reason else {})
+        optional = {"reason": self.reason, "quote": self.quote}
+        return record | {name: text for name, text in optional.items() if text}
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,8 @@ class Section:
     illustrations: tuple[Illustration, ...] = ()
     tables: tuple[Table, ...] = ()
     inputs: tuple[ShownInput, ...] = ()
+    overview: tuple[Illustration, ...] = ()
+    """Figures that belong at the top of the page, in its summary."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,15 @@ class Study:
     @property
     def findings(self) -> tuple[Finding, ...]:
         return tuple(finding for section in self.sections for finding in section.findings)
+
+    @property
+    def quoted(self) -> tuple[Finding, ...]:
+        """The findings that put words of a published text to the test."""
+        return tuple(finding for finding in self.findings if finding.quote)
+
+    @property
+    def overview(self) -> tuple[Illustration, ...]:
+        return tuple(illustration for section in self.sections for illustration in section.overview)
 
     def to_dict(self) -> dict[str, object]:
         """What `findings.json` holds."""

@@ -20,7 +20,7 @@ MOST_POINTS = 2000
 """As many as a browser draws without delay, and as an eye can tell apart."""
 
 
-def questions(seen: Observed) -> tuple[Section, ...]:
+def questions(seen: Observed, seed: int) -> tuple[Section, ...]:
     """The study's sections, in the order of the argument."""
     groups = seen.row_groups
     elevation = strongest_head(seen.pushed, groups["only total elevation"], "only total elevation")
