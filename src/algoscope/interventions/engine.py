@@ -17,18 +17,19 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from algoscope.interventions import in_place
 from algoscope.interventions.edits import Edit
 from algoscope.interventions.plan import Entry, Plan, read_at_answer
-from algoscope.interventions.softmax_update import replace_position
+from algoscope.interventions.softmax_update import READ, CleanAttention
 from algoscope.model.sites import Cache, Hook, Site, Taps
 from algoscope.model.transformer import Transformer
 
 Edits = Sequence[Sequence[Edit]]
-"""The edits of each variant of a chunk."""
+"""The edits of each variant."""
 
 
 class Engine:
-    """Runs chunks of variants on some rows of a batch, next to the clean run on those rows."""
+    """Runs variants on some rows of a batch, next to the clean run on those rows."""
 
     def __init__(
         self,
@@ -36,38 +37,39 @@ class Engine:
         tokens: Int[Tensor, "batch seq"],
         answers: Int[Tensor, "answer"],
         plans: Sequence[Plan],
+        rows_at_once: int,
+        also: Sequence[str] = (),
     ) -> None:
+        """`also` are further sites of the clean run to keep in `clean`, for sources that ask for them."""
         self.model = model
         self.tokens = tokens
         self.answers = answers
         self.bias = model.attention_bias(tokens)
         self.last = model.config.n_layers - 1
-        self.clean: Cache = model.run_with_cache(tokens, sites=self._needed(plans))[1]
+        self.part = max(1, rows_at_once // len(tokens))
+        wanted = self._needed(plans) | set(also)
+        self.clean: Cache = model.run_with_cache(tokens, sites=[n for n in model.sites if n in wanted])[1]
+        self._untapped = Taps(model.sites)
 
     def clean_logits(self) -> Float[Tensor, "batch answer class"]:
         """The logits of the run without interventions."""
         resid = self.clean[f"blocks.{self.last}.hook_resid_post"][:, self.answers]
-        return self.model.read_out(resid, Taps(self.model.sites))
+        return self.model.read_out(resid, self._untapped)
 
     def logits(
         self, plan: Plan, positions: Sequence[int], edits: Edits
     ) -> Float[Tensor, "variant batch answer class"]:
         """Logits of variants that share a plan, but for their `positions` (empty if it has no single one)."""
-        tap = self._taps([[self._reaching(edit) for edit in variant] for variant in edits])
         if plan.position is None:
-            resid, layer = self._enter(plan, len(edits), tap)
+            parts = [edits[start : start + self.part] for start in range(0, len(edits), self.part)]
+            logits = torch.cat([self._from_many(plan, part) for part in parts])
         else:
-            local = [
-                [edit.held_at([position]) for edit in variant]
-                for variant, position in zip(edits, positions, strict=True)
-            ]
             where = torch.tensor(positions, device=self.tokens.device)
-            resid, layer = self._enter_at_position(plan, where, self._taps(local), tap)
-        resid = self._finish(resid, layer, len(edits), tap)
-        logits: Tensor = self.model.read_out(resid, tap).unflatten(0, (len(edits), -1))
-        return logits
+            logits = self._from_one(plan, where, edits)
+        found: Tensor = logits.unflatten(0, (len(edits), -1))
+        return found
 
-    def _needed(self, plans: Sequence[Plan]) -> list[str]:
+    def _needed(self, plans: Sequence[Plan]) -> set[str]:
         """Sites of the clean run that the variants start from, or are compared with."""
         names = {f"blocks.{self.last}.hook_resid_post"}
         for plan in plans:
@@ -79,10 +81,9 @@ class Engine:
             if plan.entry is Entry.RESID_MID:
                 names.add(self._resid_mid(plan.layer))
             if plan.position is not None:
-                mixing = f"blocks.{plan.layer + (plan.entry is not Entry.RESID_PRE)}"
-                sites = ("q", "k", "v", "z", "attn_scores", "pattern")
-                names |= {f"{mixing}.hook_resid_pre", *(f"{mixing}.attn.hook_{site}" for site in sites)}
-        return [name for name in self.model.sites if name in names]
+                mixing = f"blocks.{mixing_layer(plan)}"
+                names |= {f"{mixing}.hook_resid_pre", *(f"{mixing}.attn.{site}" for site in READ)}
+        return names
 
     def _resid_mid(self, layer: int) -> str:
         """The stream that `from_resid_mid` starts from: an attention-only layer's has no name but its end."""
@@ -90,86 +91,119 @@ class Engine:
             f"blocks.{layer}.hook_resid_mid" if self.model.config.d_mlp else f"blocks.{layer}.hook_resid_post"
         )
 
-    def _enter(self, plan: Plan, variants: int, tap: Taps) -> tuple[Tensor, int]:
-        """The stream before some layer, of variants that leave the clean run together: (resid, layer)."""
-        at = slice(None) if plan.layer < self.last else self.answers
-        if plan.entry is Entry.EMBED:
-            return self.model.embedded(self.tokens.repeat(variants, 1), tap), 0
-        if plan.entry is Entry.RESID_PRE:
-            return self._copies(f"blocks.{plan.layer}.hook_resid_pre", variants, slice(None)), plan.layer
+    def _from_many(self, plan: Plan, edits: Edits) -> Float[Tensor, "rows answer class"]:
+        """Logits of variants that may differ anywhere."""
+        tap, variants, layer = self._taps(edits), len(edits), plan.layer
+        at = slice(None) if layer < self.last else self.answers
         if plan.entry is Entry.FINAL:
-            return self._copies(f"blocks.{self.last}.hook_resid_post", variants, self.answers), plan.layer
-        block = self.model.block(plan.layer)
-        if plan.entry is Entry.RESID_MID:
-            return block.from_resid_mid(
-                self._copies(self._resid_mid(plan.layer), variants, at), tap
-            ), plan.layer + 1
-        resid = self._copies(f"blocks.{plan.layer}.hook_resid_pre", variants, at)
-        z = self._copies(f"blocks.{plan.layer}.attn.hook_z", variants, at)
-        return block.from_z(resid, z, tap), plan.layer + 1
-
-    def _enter_at_position(
-        self, plan: Plan, where: Int[Tensor, "variant"], local: Taps, tap: Taps
-    ) -> tuple[Tensor, int]:
-        """The same of variants that each differ at one position; `local` taps see that position alone."""
-        at = f"blocks.{plan.layer}"
-        block = self.model.block(plan.layer)
+            resid = self._copies(f"blocks.{self.last}.hook_resid_post", variants, self.answers)
+            return self.model.read_out(resid, tap)
+        if plan.entry is Entry.EMBED:
+            return self._finish(self.model.embedded(self.tokens.repeat(variants, 1), tap), 0, tap)
         if plan.entry is Entry.RESID_PRE:
-            resid = local(f"{at}.hook_resid_pre", self._there(f"{at}.hook_resid_pre", where))
-            return self._mix(plan.layer, where, resid, local, tap), plan.layer + 1
+            resid = self._copies(f"blocks.{layer}.hook_resid_pre", variants, slice(None))
+            return self._finish(resid, layer, tap)
+        block = self.model.block(layer)
+        if plan.entry is Entry.RESID_MID:
+            resid = block.from_resid_mid(self._copies(self._resid_mid(layer), variants, at), tap)
+        else:
+            resid = self._copies(f"blocks.{layer}.hook_resid_pre", variants, at)
+            z = self._copies(f"blocks.{layer}.attn.hook_z", variants, at)
+            resid = in_place.from_z(block, resid, z, tap)
+        return self._finish(resid, layer + 1, tap)
+
+    def _from_one(
+        self, plan: Plan, where: Int[Tensor, "variant"], edits: Edits
+    ) -> Float[Tensor, "rows answer class"]:
+        """Logits of variants that each differ at one position at first."""
+        own = [
+            [edit.held_at([position]) for edit in variant]
+            for variant, position in zip(edits, where.tolist(), strict=True)
+        ]
+        local = Taps(self.model.sites, stacked_hooks(own))
+        layer = mixing_layer(plan)
+        resid = self._before_mixing(plan, where, local)
+        # Edits that come after the mixing, if it is in their own layer.
+        later = edits if plan.entry is Entry.RESID_PRE else [()] * len(edits)
+        here = local if plan.entry is Entry.RESID_PRE else self._untapped
+        block = self.model.block(layer)
+        new = block.attn.queries_keys_values(resid, block.ln1(resid, here), block.ln1, here)
+        clean = CleanAttention.of(
+            block.attn, self.clean, self.bias, None if layer < self.last else self.answers
+        )
+        q, k, v = (value.squeeze(1).unflatten(0, (len(where), -1)) for value in new)
+        update = clean.update(where, q, k, v)
+        changed = resid.view(len(where), -1, resid.shape[-1])
+        # In the last layer only the answer's positions are left: few enough to go as one part.
+        size = self.part if layer < self.last else len(edits)
+        logits = []
+        for part in (slice(start, start + size) for start in range(0, len(edits), size)):
+            tap = self._taps(later[part])
+            before = self._replaced(layer, where[part], changed[part], clean.queries)
+            after = in_place.from_z(block, before, update.z(part), tap)
+            logits.append(self._finish(after, layer + 1, tap))
+        return torch.cat(logits)
+
+    def _before_mixing(
+        self, plan: Plan, where: Int[Tensor, "variant"], local: Taps
+    ) -> Float[Tensor, "rows 1 d_model"]:
+        """The stream at each variant's position before the layer that mixes it into the others."""
+        at, block = f"blocks.{plan.layer}", self.model.block(plan.layer)
+        if plan.entry is Entry.RESID_PRE:
+            return local(f"{at}.hook_resid_pre", self._there(f"{at}.hook_resid_pre", where))
         if plan.entry is Entry.Z:
             z = self._there(f"{at}.attn.hook_z", where)
-            resid = block.from_z(self._there(f"{at}.hook_resid_pre", where), z, local)
-        else:
-            resid = block.from_resid_mid(self._there(self._resid_mid(plan.layer), where), local)
-        untapped = Taps(self.model.sites)
-        return self._mix(plan.layer + 1, where, resid, untapped, untapped), plan.layer + 2
+            return in_place.from_z(block, self._there(f"{at}.hook_resid_pre", where), z, local)
+        return block.from_resid_mid(self._there(self._resid_mid(plan.layer), where), local)
 
-    def _mix(
+    def _replaced(
         self,
         layer: int,
         where: Int[Tensor, "variant"],
-        resid: Float[Tensor, "rows 1 d_model"],
-        local: Taps,
-        tap: Taps,
+        changed: Float[Tensor, "variant batch d_model"],
+        queries: Int[Tensor, "query"],
     ) -> Float[Tensor, "rows query d_model"]:
-        """The stream after a layer whose input differs from the clean run's at one position."""
-        block = self.model.block(layer)
-        at = None if layer < self.last else self.answers
-        new = block.attn.queries_keys_values(resid, block.ln1(resid, local), block.ln1, local)
-        z = replace_position(block.attn, self.clean, self.bias, where, new, at)
-        before = self._copies(f"blocks.{layer}.hook_resid_pre", len(where), slice(None))
-        stacked = before.unflatten(0, (len(where), -1))
-        stacked[torch.arange(len(where)), :, where] = resid.view(len(where), -1, resid.shape[-1])
-        return block.from_z(before if at is None else before[:, at], z, tap)
-
-    def _finish(
-        self, resid: Tensor, layer: int, variants: int, tap: Taps
-    ) -> Float[Tensor, "rows answer d_model"]:
-        """The stream after the last layer, at the answer's positions."""
-        bias = self.bias
-        if bias is not None and len(bias) > 1:
-            bias = bias.repeat(variants, 1, 1, 1)
-        for index in range(layer, self.last + 1):
-            resid = self.model.block(index)(resid, bias, tap, self.answers if index == self.last else None)
+        """The stream before a layer at these queries, with each variant's own position changed."""
+        resid = self._copies(f"blocks.{layer}.hook_resid_pre", len(where), queries)
+        variant, query = (where[:, None] == queries).nonzero(as_tuple=True)
+        resid.unflatten(0, (len(where), -1))[variant, :, query] = changed[variant]
         return resid
 
+    def _finish(self, resid: Tensor, layer: int, tap: Taps) -> Float[Tensor, "rows answer class"]:
+        """Logits at the answer's positions, from the stream before a layer (or after the last one)."""
+        bias = self.bias
+        if bias is not None and len(bias) > 1:
+            bias = bias.repeat(len(resid) // len(bias), 1, 1, 1)
+        for index in range(layer, self.last + 1):
+            block = self.model.block(index)
+            at = self.answers if index == self.last else None
+            resid = tap(f"{block.name}.hook_resid_pre", resid)
+            z = block.attn(resid, block.ln1, bias, tap, at)
+            resid = in_place.from_z(block, resid if at is None else resid[:, at], z, tap)
+        return self.model.read_out(resid, tap)
+
     def _copies(self, name: str, variants: int, at: slice | Tensor) -> Float[Tensor, "rows query ..."]:
-        """A clean value once for each variant."""
+        """A clean value once for each variant, in memory of its own."""
         value = self.clean[name][:, at]
         return value.repeat(variants, *[1] * (value.ndim - 1))
 
     def _there(self, name: str, where: Int[Tensor, "variant"]) -> Float[Tensor, "rows 1 ..."]:
-        """A clean value at each variant's own position."""
-        return self.clean[name][:, where].transpose(0, 1).flatten(0, 1).unsqueeze(1)
+        """A clean value at each variant's own position, in memory of its own."""
+        return self.clean[name].transpose(0, 1)[where].flatten(0, 1).unsqueeze(1)
 
-    def _reaching(self, edit: Edit) -> Edit | None:
-        """The edit, cut to the answer's positions where only those are computed."""
-        here = read_at_answer(edit.site, self.model.config)
-        return edit.held_at(self.answers.tolist()) if here else edit
+    def _taps(self, edits: Edits) -> Taps:
+        """The edits as hooks, cut to the answer's positions where only those are computed."""
+        config, answers = self.model.config, self.answers.tolist()
+        reaching = [
+            [edit.held_at(answers) if read_at_answer(edit.site, config) else edit for edit in variant]
+            for variant in edits
+        ]
+        return Taps(self.model.sites, stacked_hooks(reaching))
 
-    def _taps(self, edits: Sequence[Sequence[Edit | None]]) -> Taps:
-        return Taps(self.model.sites, stacked_hooks(edits))
+
+def mixing_layer(plan: Plan) -> int:
+    """The layer in which a change at one position first reaches others."""
+    return plan.layer if plan.entry is Entry.RESID_PRE else plan.layer + 1
 
 
 def stacked_hooks(edits: Sequence[Sequence[Edit | None]]) -> list[tuple[str, Hook]]:

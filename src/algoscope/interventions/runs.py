@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from jaxtyping import Float, Int
@@ -38,14 +38,14 @@ class Runs:
                 names.append(site.name)
             if isinstance(source, Mean):
                 means[source.key] = source
-        self._clean: dict[tuple[object, ...], tuple[Tensor, Cache]] = {}
+        self._clean: dict[tuple[object, ...], tuple[slice, Cache]] = {}
         self._means = {key: self._take_means(source) for key, source in means.items()}
 
-    def clean(self, source: Source, tokens: Int[Tensor, "rows seq"], site: Site) -> Tensor:
-        """The site's value on these tokens, from the one run that all sites of the source share."""
+    def clean(self, source: Source, rows: slice, tokens: Callable[[], Tensor], site: Site) -> Tensor:
+        """The site's value on the source's `tokens` for these rows, from one run for all its sites."""
         kept = self._clean.get(source.key)
-        if kept is None or not torch.equal(kept[0], tokens):
-            kept = (tokens, self.model.run_with_cache(tokens, sites=self._sites[source.key])[1])
+        if kept is None or kept[0] != rows:
+            kept = (rows, self.model.run_with_cache(tokens(), sites=self._sites[source.key])[1])
             self._clean[source.key] = kept
         return kept[1][site.name]
 

@@ -125,8 +125,11 @@ class Resample(Source):
         return torch.tensor(self.pairing)
 
     def values(self, site: Site, rows: slice, runs: Runs) -> Tensor:
-        partners = self.partners(len(runs.tokens)).to(runs.tokens.device)
-        return runs.clean(self, runs.tokens[partners[rows]], site)
+        def tokens() -> Tensor:
+            partners = self.partners(len(runs.tokens)).to(runs.tokens.device)
+            return runs.tokens[partners[rows]]
+
+        return runs.clean(self, rows, tokens, site)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +157,7 @@ class FromRun(Source):
                 f"patch from inputs of {self.tokens.shape[1]} tokens into inputs of {runs.tokens.shape[1]}: "
                 "pad them to the same length"
             )
-        return runs.clean(self, self.tokens if have == 1 else self.tokens[rows], site)
+        return runs.clean(self, rows, lambda: self.tokens if have == 1 else self.tokens[rows], site)
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,8 +26,11 @@ from algoscope.tasks.task import Examples
 MEMORY = 2 * 2**30
 """Default for the bytes that a sweep may take beyond its inputs and its result."""
 
-CACHE = 7 * 2**20
-"""Bytes of one layer's activations that still stay in a processor's cache: chunks are cut to this size."""
+CACHE = 4 * 2**20
+"""Bytes of activations that stay in a processor's cache from one step to the next: parts are cut to this."""
+
+PARTS = 32
+"""How many parts share what is worked out for single positions, which is small."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,11 +109,11 @@ def _logits(
     groups = _groups(planned)
     for start in range(0, len(tokens), rows_at_once):
         rows = slice(start, min(start + rows_at_once, len(tokens)))
-        engine = Engine(model, tokens[rows], answers, [group[0].plan for group in groups])
+        engine = Engine(model, tokens[rows], answers, [group[0].plan for group in groups], rows_at_once)
         clean[rows] = engine.clean_logits()
         logits[:, rows] = clean[rows]
         for group in groups:
-            for chunk in _chunks(group, max(1, rows_at_once // (rows.stop - rows.start))):
+            for chunk in _chunks(group, PARTS * engine.part):
                 edits = [[edit(one, here, rows, runs) for one, here in variant.acting] for variant in chunk]
                 positions = [v.plan.position for v in chunk if v.plan.position is not None]
                 which = torch.tensor([variant.row - span.start for variant in chunk])
