@@ -55,6 +55,7 @@ def study(
         typer.Option("--set", metavar="NAME=VALUE", help="A setting of the model that its file doesn't say."),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    threads: Annotated[int, typer.Option(help="CPU threads; numbers may depend on it.", min=1)] = 1,
     json: Annotated[
         bool, typer.Option("--json", help="Print the findings as JSON and nothing else.")
     ] = False,
@@ -65,6 +66,7 @@ def study(
     is JSON, JSONL or CSV of input and label, gzipped or not, or safetensors with tokens. Settings are given
     as in --set attention_dir=causal --set act_fn=relu; docs/findings.md explains every finding.
     """
+    import torch
     from rich.console import Console
 
     from algoscope.report.findings import findings_json
@@ -73,6 +75,8 @@ def study(
     from algoscope.studies.prepare import prepare, settings
     from algoscope.studies.run import run_study
 
+    # One by default: on tensors this small, several threads mostly wait for each other.
+    torch.set_num_threads(threads)
     with Console(stderr=True).status("reading the model"):
         prepared = prepare(name_or_path, task, settings(set_ or []), examples, seed, data, device)
     folder = out or Path("algoscope-out") / prepared.checkpoint.name

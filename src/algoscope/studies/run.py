@@ -13,13 +13,14 @@ from algoscope.model.checkpoint import Checkpoint
 from algoscope.studies import generic
 from algoscope.studies.brackets.questions import questions as brackets
 from algoscope.studies.observed import Observed, observe
+from algoscope.studies.palindromes.questions import questions as palindromes
 from algoscope.studies.study import Section, Study
 from algoscope.tasks.task import Examples, Task
 
 Questions = Callable[[Observed, int], tuple[Section, ...]]
 """From what a model did, and a seed for what is drawn at random, to the sections."""
 
-STUDIES: Mapping[str, Questions] = {"brackets": brackets}
+STUDIES: Mapping[str, Questions] = {"brackets": brackets, "palindromes": palindromes}
 """Tasks with a study of their own; the others are asked the generic questions."""
 
 

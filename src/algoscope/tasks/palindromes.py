@@ -16,6 +16,7 @@ VALUES = 31
 """The numbers are 0 to 30; each is its own token id."""
 HALF = 10
 START, END = VALUES, VALUES + 1
+END_POSITION = 2 * HALF + 1
 PAIRS = tuple((2 * HALF - pair, 1 + pair) for pair in range(HALF))
 """(later, earlier) position of each mirrored pair, the outermost first."""
 _IDS = {str(number): number for number in range(VALUES)}
@@ -30,9 +31,9 @@ class Palindromes(Task):
     name = "palindromes"
     vocabulary = (*map(str, range(VALUES)), "START", "END")
     pad = None
-    n_ctx = 2 * HALF + 2
+    n_ctx = END_POSITION + 1
     classes = ("not palindrome", "palindrome")
-    answer = 2 * HALF + 1
+    answer = END_POSITION
     usual: Mapping[str, str | int | float | bool | None] = {
         "act_fn": None,
         "attention_dir": "causal",

@@ -1,0 +1,116 @@
+"""Is the claimed circuit all there is?"""
+
+from __future__ import annotations
+
+from algoscope.discovery.faithfulness import MEAN, Faithfulness, Part, faithfulness
+from algoscope.interventions.sources import Resample
+from algoscope.model.head import Head
+from algoscope.studies.generic import LEAST_ACCURACY
+from algoscope.studies.palindromes.subject import LEAST_CONTRAST, NO_MATCHING, NO_READING, OURS, TEXT, Subject
+from algoscope.studies.study import Finding, Section, Table
+from algoscope.tasks.palindromes import HALF
+
+GUESS = 0.6
+"""Half of the sequences are palindromes: an accuracy below this is little better than guessing."""
+
+
+def circuit(subject: Subject) -> Section:
+    """Is the claimed circuit all there is?"""
+    question = "Are the matching and the reading head all there is?"
+    text = (
+        "Everything outside the two heads is replaced, by its mean over inputs or by what it is on "
+        "another input, and then the two heads alone are. The first says whether they are enough, the "
+        "second whether they are needed. The larger circuit adds every head that was given a part above: "
+        "other heads that report a pair or compare, and heads that break the model when zeroed; it is "
+        "left out if it is the whole model. On the published 500 sequences; embeddings and norms stay."
+    )
+    names = ("circuit-only-accuracy", "circuit-only-accuracy-resample", "circuit-without-accuracy")
+    if subject.reader is None or subject.matcher is None:
+        reason = NO_READING if subject.reader is None else NO_MATCHING
+        return Section("circuit", question, text, tuple(_finding(name, None, "", reason) for name in names))
+    claimed = (subject.matcher, subject.reader)
+    mean, resample = _tested(subject, claimed)
+    measured = (mean.alone.accuracy, resample.alone.accuracy, mean.without.accuracy)
+    called = f"heads {claimed[0]} and {claimed[1]}"
+    findings = [_finding(name, value, called, "") for name, value in zip(names, measured, strict=True)]
+    rows = [*_rows(called, mean, resample)]
+    larger = _larger(subject, claimed)
+    if len(claimed) < len(larger) < subject.ablated.zero.numel():
+        mean, resample = _tested(subject, larger)
+        name = "heads " + ", ".join(map(str, larger))
+        rows += _rows(name, mean, resample)
+        findings.append(_finding("larger-circuit-only-accuracy", mean.alone.accuracy, name, ""))
+    columns = (
+        "circuit",
+        "replaced by",
+        "whole model",
+        "circuit alone",
+        "its loss",
+        "without the circuit",
+        "its loss",
+    )
+    table = Table(columns, tuple(rows), "Accuracy, and mean cross-entropy in nats.")
+    return Section("circuit", question, text, tuple(findings), tables=(table,))
+
+
+def _tested(subject: Subject, heads: tuple[Head, ...]) -> tuple[Faithfulness, Faithfulness]:
+    parts = [Part(str(head)) for head in heads]
+    mean, resample = (
+        faithfulness(subject.model, subject.published, parts, source)
+        for source in (MEAN, Resample(seed=subject.seed))
+    )
+    return mean, resample
+
+
+def _larger(subject: Subject, claimed: tuple[Head, Head]) -> tuple[Head, ...]:
+    """The claimed heads, those that report a pair or compare, and those that break the model when zeroed."""
+    roles, faults = subject.matching, subject.faults
+    heads = set(claimed)
+    heads |= {Head.parse(name) for pair in range(HALF) for name in faults.reporters(pair)}
+    heads |= {head for head, contrast in roles.contrast.items() if contrast >= LEAST_CONTRAST}
+    heads |= {Head(*where) for where in (subject.ablated.zero >= 0.1).nonzero().tolist()}
+    return tuple(sorted(heads))
+
+
+def _finding(identity: str, value: float | None, name: str, reason: str) -> Finding:
+    name = name or "the matching and the reading head"
+    claim, expected, holds = {
+        "circuit-only-accuracy": (
+            f"With everything outside {name} at its mean, the model is still right.",
+            f"at least {LEAST_ACCURACY:g}",
+            lambda accuracy: accuracy >= LEAST_ACCURACY,
+        ),
+        "circuit-only-accuracy-resample": (
+            f"With everything outside {name} taken from another input, it is right too.",
+            f"at least {LEAST_ACCURACY:g}",
+            lambda accuracy: accuracy >= LEAST_ACCURACY,
+        ),
+        "circuit-without-accuracy": (
+            f"With {name} at their mean, the model guesses.",
+            f"at most {GUESS:g}",
+            lambda accuracy: accuracy <= GUESS,
+        ),
+        "larger-circuit-only-accuracy": (
+            f"With everything outside {name} at its mean, the model is right.",
+            f"at least {LEAST_ACCURACY:g}",
+            lambda accuracy: accuracy >= LEAST_ACCURACY,
+        ),
+    }[identity]
+    source = TEXT if identity == "circuit-only-accuracy" else OURS
+    held = None if value is None else holds(value)
+    return Finding(identity, claim, value, "share of answers", expected, held, source, reason)
+
+
+def _rows(name: str, mean: Faithfulness, resample: Faithfulness) -> list[tuple[str | float, ...]]:
+    return [
+        (
+            name,
+            by,
+            found.whole.accuracy,
+            found.alone.accuracy,
+            found.alone.loss,
+            found.without.accuracy,
+            found.without.loss,
+        )
+        for by, found in (("mean", mean), ("another input", resample))
+    ]
