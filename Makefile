@@ -16,14 +16,21 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY)
+# Peers live in environments of their own. About 4 GB and 10 minutes the first time.
+bench: $(READY) .venv-bench-tl2/.ready .venv-bench-tl4/.ready
 	$(BIN)/python benchmarks/forward.py
+	$(BIN)/python benchmarks/sweep.py
 
 clean:
-	rm -rf .venv .venv-bench algoscope-out
+	rm -rf .venv .venv-bench-tl2 .venv-bench-tl4 algoscope-out
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt requirements-dev.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt setuptools wheel
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable . --requirement requirements-dev.txt
+	touch $@
+
+.venv-bench-%/.ready: benchmarks/requirements-%.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --requirement $<
 	touch $@
