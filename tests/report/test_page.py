@@ -96,7 +96,7 @@ def opened(page: Path, profile: Path) -> tuple[str, str]:
 def test_in_a_browser_a_study_opens_offline_and_draws_every_figure(counted_study, tmp_path):
     write_page(counted_study, tmp_path / "report.html")
     shown, console = opened(tmp_path / "report.html", tmp_path / "profile")
-    figures = sum(len(section.illustrations) for section in counted_study.sections)
+    figures = sum(len(section.illustrations + section.overview) for section in counted_study.sections)
     assert console == ""
     assert shown.count('class="plot-container') == figures > 0
 

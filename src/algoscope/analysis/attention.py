@@ -5,15 +5,14 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
-from algoscope.analysis.batching import BATCH, Batches
+from algoscope.analysis.batching import BATCH
+from algoscope.analysis.reading import values_at
 from algoscope.model.head import Head
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
 
 
-@torch.no_grad()
 def attention_from(
     model: Transformer, examples: Examples, head: str, query: int
 ) -> Float[Tensor, "batch key"]:
@@ -22,15 +21,9 @@ def attention_from(
     Raises UserError for a head that does not exist.
     """
     where = Head.parse(head).check(model.config)
-    site, seq = where.site("hook_pattern"), examples.tokens.shape[1]
-    batches = Batches(model, examples, query)
-    rows = []
-    for tokens in batches:
-        _, cache = model.run_with_cache(tokens, [site])
-        row = cache[site][:, where.index, query].cpu()
-        # Padding that was not run gets no attention. A copy, so that the whole pattern can be freed.
-        rows.append(functional.pad(row, (0, seq - row.shape[1])).clone())
-    return batches.restored(rows) if rows else torch.zeros(0, seq)
+    if not len(examples):
+        return torch.zeros(0, examples.tokens.shape[1])
+    return values_at(model, examples, where.site("hook_pattern"), query)[:, where.index]
 
 
 @torch.no_grad()

@@ -5,11 +5,18 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 from algoscope.analysis.batching import Batches
-from algoscope.model.sites import Cache, Taps, find, recording
+from algoscope.model.sites import Cache, Site, Taps, find, recording
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
+
+AT_EVERY_POSITION = (
+    "hook_resid_pre", "ln1.hook_scale", "ln1.hook_normalized", "hook_q_input", "hook_k_input", "hook_v_input",
+    "attn.hook_q", "attn.hook_k", "attn.hook_v",
+)  # fmt: skip
+"""Sites that attention needs everywhere; behind them, a layer can compute one position alone."""
 
 
 @torch.no_grad()
@@ -18,19 +25,30 @@ def values_at(
 ) -> Float[Tensor, "batch *rest"]:
     """The values of a site inside a block, at one position (the query's, for patterns) or at all of them.
 
-    On the CPU. Only the layers up to the site's are run. Raises UserError for a site that does not exist.
+    On the CPU. Only the layers up to the site's are run, and only what it needs of its own. Raises
+    UserError for a site that does not exist.
     """
     where = find(model.sites, site)
-    assert where.layer is not None, "values_at reads sites inside blocks"
-    place = slice(None) if position is None else position
-    batches, parts = Batches(model, examples, place), []
-    for tokens in batches:
-        cache = Cache()
-        tap = Taps(model.sites, [(site, recording(cache))])
-        resid, bias = model.embedded(tokens, tap), model.attention_bias(tokens)
-        for layer in range(where.layer + 1):
-            resid = model.block(layer)(resid, bias, tap)
-        at = [slice(None)] * where.position_axis + [place]
-        # A copy, so that the other positions can be freed.
-        parts.append(cache[site][tuple(at)].clone().cpu())
+    batches = Batches(model, examples, slice(None) if position is None else position)
+    parts = [_read(model, tokens, where, position) for tokens in batches]
+    if where.axes[-1] == "key":
+        # Padding that was not run gets no attention.
+        seq = examples.tokens.shape[1]
+        parts = [functional.pad(part, (0, seq - part.shape[-1])) for part in parts]
     return batches.restored(parts)
+
+
+def _read(model: Transformer, tokens: Tensor, site: Site, position: int | None) -> Tensor:
+    assert site.layer is not None, "values_at reads sites inside blocks"
+    cache = Cache()
+    tap = Taps(model.sites, [(site.name, recording(cache))])
+    alone = position is not None and site.kind not in AT_EVERY_POSITION
+    at = torch.tensor([position], device=tokens.device) % tokens.shape[1] if alone else None
+    resid, bias = model.embedded(tokens, tap), model.attention_bias(tokens)
+    for layer in range(site.layer + 1):
+        resid = model.block(layer)(resid, bias, tap, at if layer == site.layer else None)
+    value = cache[site.name]
+    if position is not None:
+        value = value.select(site.position_axis, 0 if alone else position)
+    # A copy, so that the other positions can be freed.
+    return value.clone().cpu()

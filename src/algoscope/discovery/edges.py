@@ -47,8 +47,11 @@ class Edges:
     pairs: int
 
     def strong(self, share: float) -> tuple[Edge, ...]:
-        """The edges whose effect is at least this share of the gap, the strongest first."""
-        found = [edge for edge in self.edges if edge.effect >= share * self.gap]
+        """The edges whose effect is at least this share of the gap, the strongest first.
+
+        None at all if there is no gap in favour of the class, and so nothing that edges could carry.
+        """
+        found = [edge for edge in self.edges if 0 < share * self.gap <= edge.effect]
         return tuple(sorted(found, key=lambda edge: -edge.effect))
 
 

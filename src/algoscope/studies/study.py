@@ -50,7 +50,7 @@ class Finding:
         """The value as text, rounded to what a reader wants to see; a dash for one that is missing."""
         if self.value is None:
             return "–"
-        return f"{self.value:.4g}" if isinstance(self.value, float) else str(self.value)
+        return _shown(self.value)
 
     def to_dict(self) -> dict[str, object]:
         """What `findings.json` holds of it, but for the section; `reason` and `quote` where there is one."""
@@ -65,6 +65,12 @@ class Finding:
         }
         optional = {"reason": self.reason, "quote": self.quote}
         return record | {name: text for name, text in optional.items() if text}
+
+
+def _shown(value: Value) -> str:
+    if isinstance(value, list):
+        return ", ".join(f"({_shown(each)})" if isinstance(each, list) else _shown(each) for each in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True)

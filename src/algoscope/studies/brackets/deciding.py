@@ -1,0 +1,154 @@
+"""Which heads reject a string, for which fault, and where do they look?"""
+
+from __future__ import annotations
+
+from algoscope.figures.attention import attention_bars
+from algoscope.figures.scatter import two_heads
+from algoscope.figures.shares import against_share
+from algoscope.studies import generic
+from algoscope.studies.brackets.subject import NO_ELEVATION, Subject, present
+from algoscope.studies.roles import EXPECTED, Role
+from algoscope.studies.study import Finding, Illustration, Section
+from algoscope.studies.tested import TEXT, Claim
+
+LEAST_ATTENTION = 0.5
+"""More than to all other positions together."""
+MOST_ELSEWHERE = 0.05
+"""What "about 0" may mean of one position's attention: less than twice an even share of 42 positions."""
+MOST_POINTS = 1500
+"""As many as a browser draws without delay, and as an eye can tell apart."""
+SHARE = "share of “(” among the brackets"
+TOWARDS = "towards “unbalanced” (logits)"
+
+
+def deciding_heads(subject: Subject) -> Section:
+    """Which heads reject a string, and for which of its two possible faults?"""
+    elevation, negative = subject.elevation, subject.negative
+    same = ""
+    if elevation.head and elevation.head == negative.head:
+        same = f" Here one head, {elevation.head}, is the strongest for both faults."
+    return Section(
+        "deciding-heads",
+        "Which heads reject a string, and for which of its two faults?",
+        "A string read from the right fails in two ways: its total elevation is not zero (as many “(” as "
+        "“)” are needed), or some suffix has negative elevation (a “(” that nothing to its right closes). "
+        f"Each component's output at {subject.seen.where} is measured along the direction that speaks for "
+        "“unbalanced”, brought in front of the final norm by the linear map; zero is the mean over "
+        "balanced strings. The elevation head is the head that pushes strings with only the first fault "
+        "furthest, the negative head likewise for only the second." + same,
+        (
+            _role("elevation-head", "that the numbers of “(” and “)” differ", elevation),
+            _role("negative-head", "that some suffix holds more “(” than “)”", negative),
+        ),
+        generic.contribution_figures(subject.seen) + _scatters(subject),
+    )
+
+
+def elevation_attention(subject: Subject) -> Section:
+    """Where does the elevation head look?"""
+    most = Claim(
+        "elevation-head-attention",
+        "From the answer's position, the elevation head reads mostly one position.",
+        "attention",
+        f"at least {LEAST_ATTENTION:g}, so more than to all other positions together",
+        "an average attention of around 0.5 on position 1",
+    )
+    rest = Claim(
+        "elevation-head-attention-elsewhere",
+        "The elevation head gives each other position hardly any attention.",
+        "attention, largest at another position",
+        f"at most {MOST_ELSEWHERE:g}: “about 0”",
+        "an average of about 0 for all other tokens",
+    )
+    both = Claim(
+        "elevation-head-attention-rest",
+        "All other positions together get next to none of the elevation head's attention.",
+        "attention, all other positions together",
+        "at most 0.1: what is said to move is then nine tenths of what moves",
+        "So 2.0 is just moving information from residual stream 1 to residual stream 0",
+    )
+    shut = Claim(
+        "elevation-head-attention-starts-closed",
+        "The elevation head reads that position less in strings that start with “)”.",
+        "attention",
+        "at most half of what it gives it in strings that start with “(”",
+        "the model actually deals with bracket strings that open with a right paren slightly differently",
+    )
+    text = (
+        f"What a head adds at {subject.seen.where} is carried there from the positions that it attends to. A "
+        "string that starts with “)” is wrong whatever follows, so only strings that start with “(” are "
+        "averaged. If the head reads one position, then what it says about the whole string stands there "
+        "already, written by earlier layers."
+    )
+    question = "Where does the elevation head look?"
+    if subject.attention is None or subject.read is None:
+        reason = NO_ELEVATION if subject.elevation.head is None else "no string starts with “(”"
+        findings = tuple(claim.missing(reason) for claim in (most, rest, both, shut))
+        return Section("elevation-attention", question, text, findings)
+    mean, read = subject.attention[subject.opens].mean(0), subject.read
+    value, others = mean[read].item(), mean.clone().index_fill(0, mean.argmax(), 0)
+    place = int(others.argmax())
+    claim = (
+        f"From {subject.seen.where}, head {subject.elevation.head} reads mostly one position, {read}: "
+        f"{value:.3f} of its attention over the {len(subject.opening):,} strings that start open."
+    )
+    chart = attention_bars(mean.numpy(), subject.answer, read, "strings that start open")
+    caption = f"Mean attention of head {subject.elevation.head} from {subject.seen.where} to each position."
+    findings = (
+        most.found(value, value >= LEAST_ATTENTION, claim),
+        rest.found(
+            others.max().item(),
+            others.max().item() <= MOST_ELSEWHERE,
+            f"Of all other positions, head {subject.elevation.head} reads {place} most.",
+        ),
+        both.found(others.sum().item(), others.sum().item() <= 0.1),
+        _starts_closed(subject, shut, value),
+    )
+    return Section("elevation-attention", question, text, findings, (Illustration(chart, caption),))
+
+
+def _starts_closed(subject: Subject, claim: Claim, opening: float) -> Finding:
+    if subject.attention is None or subject.read is None or subject.opens.all():
+        return claim.missing("no string starts with “)”")
+    value = subject.attention[~subject.opens, subject.read].mean().item()
+    return claim.found(value, value <= opening / 2)
+
+
+def _role(identity: str, fault: str, role: Role) -> Finding:
+    claim = f"One head rejects strings whose only fault is {fault}."
+    if role.head:
+        claim = (
+            f"Head {role.head} rejects strings whose only fault is {fault}: it pushes them towards "
+            f"“unbalanced” by {role.push:.2f} logits on average, more than any other head."
+        )
+    holds = None if role.push is None else role.head is not None
+    return Finding(identity, claim, role.head, "head", EXPECTED, holds, TEXT, role.reason)
+
+
+def _scatters(subject: Subject) -> tuple[Illustration, ...]:
+    """One head against the other, and each against the share; none unless there are two different ones."""
+    seen, elevation, negative = subject.seen, subject.elevation.head, subject.negative.head
+    if seen.pushed is None or not (elevation and negative) or elevation == negative:
+        return ()
+    drawn = slice(MOST_POINTS)
+    one, other = seen.pushed[elevation][drawn].numpy(), seen.pushed[negative][drawn].numpy()
+    masks = {name: mask.numpy() for name, mask in present(seen.row_groups, drawn).items()}
+    names = f"elevation head {elevation}", f"negative head {negative}"
+    first = min(MOST_POINTS, len(seen.examples))
+    against = two_heads(one, other, masks, (f"{names[0]}: {TOWARDS}", f"{names[1]}: {TOWARDS}"))
+    share = seen.examples.concepts["open_proportion"][drawn].numpy()
+    by_share = against_share({names[0]: one, names[1]: other}, share, masks, (SHARE, TOWARDS))
+    return (
+        Illustration(
+            against,
+            f"What head {elevation} contributes against what head {negative} does: a point for each of the "
+            f"first {first:,} strings. Balanced strings lie around zero; each fault moves a string away from "
+            "there in its own direction.",
+        ),
+        Illustration(
+            by_share,
+            "The same contributions against the share of “(”. A string can only be balanced where the "
+            "share is "
+            "one half (dotted).",
+        ),
+    )
