@@ -49,7 +49,8 @@ NEGATIVE_IN = Claim(
     "A head of the layer before tells the elevation branch about negative failures.",
     "logits more on only-negative than on only-total-elevation strings",
     "a head whose mean is at least 1 logit on only-negative strings, and more there than on the others",
-    "it incorporate information about when there is a negative elevation failure",
+    "one of the main things it does is incorporate information about when there is a negative elevation "
+    "failure",
 )
 SHARP_MLP = Claim(
     "mlp-sharp-at-half",
@@ -88,7 +89,7 @@ def before_elevation(subject: Subject) -> Section:
         _negative(subject),
         _sharp(subject),
     )
-    return Section("before-elevation", question, TEXT_ABOVE, findings, _figures(subject))
+    return Section("before-elevation", question, TEXT_ABOVE + subject.caution, findings, _figures(subject))
 
 
 def _mlps(subject: Subject) -> tuple[Finding, ...]:

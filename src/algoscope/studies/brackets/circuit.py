@@ -85,9 +85,13 @@ TEXT_ABOVE = (
 
 def circuit(subject: Subject) -> Section:
     """Does the circuit do what the text says, alone, and is it all of it?"""
-    measured = elevation_edges(subject)
-    findings = (*_whole(subject), *_elevation(subject), *_paths(subject, measured))
-    overview = (_diagram(subject, measured),) if measured is not None and measured.gap > 0 else ()
+    measured = fault_edges(subject, "only total elevation")
+    findings = (*_whole(subject, measured), *_elevation(subject), *_paths(subject, measured))
+    overview = (
+        (diagram(subject, measured, "total elevation failure"),)
+        if measured is not None and measured.gap > 0
+        else ()
+    )
     tables = (_table(measured),) if measured is not None and measured.gap > 0 else ()
     return Section(
         "circuit", "Do these parts do the work alone, and is that all?", TEXT_ABOVE, findings,
@@ -95,9 +99,9 @@ def circuit(subject: Subject) -> Section:
     )  # fmt: skip
 
 
-def elevation_edges(subject: Subject) -> Edges | None:
-    """What each edge carries from strings with only a total elevation failure into balanced ones."""
-    chosen = subject.seen.groups["only total elevation"] & subject.opens
+def fault_edges(subject: Subject, kind: str) -> Edges | None:
+    """What each edge carries from strings with only this fault into balanced ones."""
+    chosen = subject.seen.groups[kind] & subject.opens
     pairs = with_balanced(subject.examples, chosen, PAIRS)
     if pairs is None:
         return None
@@ -113,14 +117,26 @@ def path(subject: Subject) -> list[Part]:
     return [Part(str(subject.tally.tally.head)), *mlps, Part(subject.elevation.head)]
 
 
-def _whole(subject: Subject) -> tuple[Finding, ...]:
-    claims = ALONE, LOSS, WITHOUT
-    parts = path(subject)
-    if not parts or subject.negative.head is None:
-        reason = subject.negative.reason or subject.tally.reason or NO_ELEVATION
-        return tuple(claim.missing(reason) for claim in claims)
-    if all(part.name != subject.negative.head for part in parts):
-        parts.append(Part(subject.negative.head))
+def claimed(subject: Subject, measured: Edges | None) -> list[Part]:
+    """All parts of the story: the path and the negative head; empty without both deciding heads.
+
+    Where no head tallies, the parts that strong edges touch stand in for the path.
+    """
+    if subject.elevation.head is None or subject.negative.head is None:
+        return []
+    names = [part.name for part in path(subject)]
+    if not names and measured is not None:
+        touched = [name for edge in measured.strong(STRONG) for name in (edge.sender, edge.receiver)]
+        names = [name for name in touched if name not in ("embedding", ANSWER)]
+    deciding = [subject.elevation.head, subject.negative.head]
+    return [Part(name) for name in dict.fromkeys([*names, *deciding])]
+
+
+def _whole(subject: Subject, measured: Edges | None) -> tuple[Finding, ...]:
+    parts = claimed(subject, measured)
+    if not parts:
+        reason = subject.negative.reason or subject.elevation.reason or NO_ELEVATION
+        return tuple(claim.missing(reason) for claim in (ALONE, LOSS, WITHOUT))
     some = subject.examples[:EXAMPLES]
     found = faithfulness(subject.model, some, parts)
     common = max(some.labels.double().mean().item(), 1 - some.labels.double().mean().item())
@@ -179,13 +195,14 @@ def _paths(subject: Subject, measured: Edges | None) -> tuple[Finding, Finding]:
     )
 
 
-def _diagram(subject: Subject, measured: Edges) -> Illustration:
+def diagram(subject: Subject, measured: Edges, fault: str) -> Illustration:
+    """What carries a fault through the model."""
     strong: Sequence[Edge] = measured.strong(STRONG)[:DRAWN]
     names = component_names(subject.model, subject.model.config.n_layers)
     figure = circuit_diagram(strong, names, roles(subject), measured.gap)
     return Illustration(
         figure,
-        f"How a total elevation failure travels: every direct edge that carries at least {STRONG:.0%} of the "
+        f"How a {fault} travels: every direct edge that carries at least {STRONG:.0%} of the "
         f"{measured.gap:.1f} logits that tell an unbalanced string from a balanced one, measured by "
         "path patching "
         f"on {measured.pairs} pairs; numbers and widths are logits. Red: heads to which the study gives "

@@ -5,16 +5,20 @@ from __future__ import annotations
 from algoscope.figures.attention import attention_bars
 from algoscope.figures.scatter import two_heads
 from algoscope.figures.shares import against_share
+from algoscope.interventions.intervention import Intervention
+from algoscope.interventions.sources import Mean
+from algoscope.interventions.sweep import sweep
+from algoscope.model.head import Head
 from algoscope.studies import generic
-from algoscope.studies.brackets.subject import NO_ELEVATION, Subject, present
+from algoscope.studies.brackets.subject import LEAST_ATTENTION, NO_ELEVATION, Subject, present
 from algoscope.studies.roles import EXPECTED, Role
 from algoscope.studies.study import Finding, Illustration, Section
 from algoscope.studies.tested import TEXT, Claim
 
-LEAST_ATTENTION = 0.5
-"""More than to all other positions together."""
 MOST_ELSEWHERE = 0.05
 """What "about 0" may mean of one position's attention: less than twice an even share of 42 positions."""
+ABLATED = 400
+"""Strings for an ablation: its share is then known to a few per cent."""
 MOST_POINTS = 1500
 """As many as a browser draws without delay, and as an eye can tell apart."""
 SHARE = "share of “(” among the brackets"
@@ -39,6 +43,7 @@ def deciding_heads(subject: Subject) -> Section:
         (
             _role("elevation-head", "that the numbers of “(” and “)” differ", elevation),
             _role("negative-head", "that some suffix holds more “(” than “)”", negative),
+            _ablated(subject),
         ),
         generic.contribution_figures(subject.seen) + _scatters(subject),
     )
@@ -123,6 +128,31 @@ def _role(identity: str, fault: str, role: Role) -> Finding:
         )
     holds = None if role.push is None else role.head is not None
     return Finding(identity, claim, role.head, "head", EXPECTED, holds, TEXT, role.reason)
+
+
+def _ablated(subject: Subject) -> Finding:
+    """Is the head responsible, or only the largest of several?"""
+    claim = Claim(
+        "elevation-head-ablation",
+        "Without the elevation head, the model accepts strings whose only fault is their total elevation.",
+        "share of such strings that are still rejected",
+        "at most 0.5",
+        "2.0 seems to be largely responsible for classifying brackets as unbalanced when they have "
+        "non-zero net "
+        "elevation",
+    )
+    some = subject.opening[subject.opening_groups["only total elevation"]][:ABLATED]
+    balanced = subject.examples.tokens[subject.examples.labels == 1][:ABLATED]
+    if subject.elevation.head is None or not len(some) or not len(balanced):
+        return claim.missing(subject.elevation.reason or "no such string starts open")
+    head = Head.parse(subject.elevation.head)
+    source = Mean(per="position", over=balanced)
+    without = sweep(subject.model, some, [Intervention(head.site("hook_z"), source, head=head.index)])
+    value = without.values[0].argmax(-1).eq(0).double().mean().item()
+    said = f"With head {head} at its mean over balanced strings, the model still rejects"
+    return claim.found(
+        value, value <= 0.5, f"{said} {value:.2f} of strings whose only fault is total elevation."
+    )
 
 
 def _scatters(subject: Subject) -> tuple[Illustration, ...]:

@@ -133,7 +133,10 @@ def _rate_table(rates: dict[str, ErrorRate], subject: Subject) -> Table:
         rows.append((f"sampled as “{kind.replace('_', ' ')}”", total))
     return Table(
         ("kind of string", "strings", "wrong", "wrong per million", "at most (95 %)"),
-        tuple((name, rate.count, rate.wrong, rate.per_million, rate.at_most) for name, rate in rows),
+        tuple(
+            (name, rate.count, rate.wrong, round(rate.per_million), round(rate.at_most))
+            for name, rate in rows
+        ),
         "Mistakes on fresh strings: by fault, and by how the sampler made them.",
     )
 

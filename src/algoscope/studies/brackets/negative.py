@@ -17,6 +17,7 @@ from algoscope.interventions.intervention import Intervention
 from algoscope.interventions.sources import FromRun, Mean
 from algoscope.interventions.sweep import sweep
 from algoscope.model.head import Head, every_head
+from algoscope.studies.brackets.circuit import diagram, fault_edges
 from algoscope.studies.brackets.pairs import first_turned, with_balanced
 from algoscope.studies.brackets.subject import NO_NEGATIVE, Subject, unbalanced_margin
 from algoscope.studies.study import Finding, Illustration, Section
@@ -77,6 +78,9 @@ def negative(subject: Subject) -> Section:
         return Section("negative", question, TEXT_ABOVE, tuple(claim.missing(reason) for claim in CLAIMS))
     head = Head.parse(name)
     patches, figures = _patches(subject, head, chosen)
+    measured = fault_edges(subject, "only negative")
+    if measured is not None and measured.gap > 0:
+        figures = (*figures, diagram(subject, measured, "suffix below zero"))
     findings = (_looks(subject, head, chosen), _holds(subject, head), *patches)
     return Section("negative", question, TEXT_ABOVE, findings, figures)
 
@@ -150,7 +154,7 @@ def _flip_lines(rejected: Tensor, low: Tensor, other: Tensor, positions: Sequenc
     figure = lines_by_position(
         {name: line.double().numpy() for name, line in lines.items()},
         list(positions),
-        ("position that is patched", "share of balanced strings<br>that are then rejected"),
+        ("position that is patched", "share then rejected"),
     )
     return Illustration(
         figure,

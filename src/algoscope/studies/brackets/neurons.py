@@ -97,7 +97,7 @@ def neurons(subject: Subject) -> Section:
     return Section(
         "neurons",
         question,
-        TEXT_ABOVE,
+        TEXT_ABOVE + subject.caution,
         (first, *_layers(counts), _alignment(subject)),
         _figures(subject, counts),
         (_table(subject),),

@@ -52,4 +52,5 @@ def _viewer(subject: Subject) -> tuple[Illustration, ...]:
         [f"{name}: {text(tokens)}" for name, tokens in shown],
         config.n_heads,
     )
+    figure.update_layout(coloraxis_cmax=max(float(each.max()) for each in weights))
     return (Illustration(figure, "Attention of every head; a row of panels per layer."),)

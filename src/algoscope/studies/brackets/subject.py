@@ -29,6 +29,8 @@ from algoscope.studies.roles import Role, strongest_head
 from algoscope.tasks.brackets import CLOSE, OPEN
 from algoscope.tasks.task import Examples
 
+LEAST_ATTENTION = 0.5
+"""More than to all other positions together."""
 LEAST_TALLY = 0.8
 """Of the variance of the share of “(”, explained by what a tally head writes."""
 FITTED = 1000
@@ -106,6 +108,19 @@ class Subject:
     def read(self) -> int | None:
         """The position that the elevation head reads most, on average over strings that start open."""
         return None if self.attention is None else int(self.attention[self.opens].mean(0).argmax())
+
+    @property
+    def caution(self) -> str:
+        """A sentence for a reader, where the elevation head reads no position more than all others."""
+        if self.attention is None or self.read is None:
+            return ""
+        share = self.attention[self.opens, self.read].mean().item()
+        if share >= LEAST_ATTENTION:
+            return ""
+        return (
+            f" Caution: this model's elevation head gives position {self.read}, which it reads most, only "
+            f"{share:.2f} of its attention, so what is found there is that part of the story."
+        )
 
     @cached_property
     def unbalanced(self) -> Direction:

@@ -34,14 +34,14 @@ UNIFORM = Claim(
     "From the position that the elevation head reads, the tally head looks at all others almost evenly.",
     "entropy, as a share of the largest possible",
     "at least 0.99",
-    "nearly uniform attention from position 1 to all sequence positions",
+    "query position 1 is attending approximately uniformly to all key positions",
 )
 EXACTLY = Claim(
     "query-exactly-uniform",
     "That attention is exactly even but for a tenth.",
     "largest attention over smallest, among brackets",
     "at most 1.1: “almost exactly”",
-    "this attention pattern is almost exactly uniform over all tokens",
+    "the attention pattern is almost exactly uniform over all tokens",
 )
 BEFORE = Claim(
     "tally-before-almost-zero",

@@ -58,7 +58,7 @@ RANDOM = Claim(
     "A random vector has a squared cosine of 1 / d_model with an input direction.",
     "expected squared cosine",
     "exactly 1 / d_model",
-    "random vectors of len = d_model: 0.0179",
+    source=TEXT,
 )
 OTHERS = (COSINE, DIFFERENCE, RAW, SAME_WHEN_EQUAL)
 TEXT_ABOVE = (
