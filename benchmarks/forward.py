@@ -63,7 +63,7 @@ def caches(workload: Workload, size: int) -> list[Contender]:
 
 
 def steps(workload: Workload, size: int) -> list[Contender]:
-    """The same weights, loss and optimizer; plain PyTorch trains tensors in the layout that it computes in."""
+    """Same weights, loss and optimizer; plain PyTorch trains tensors in the layout that it computes in."""
     tokens, labels = workload.tokens[:size], workload.tokens[:size, 1] - 3
     model = copy.deepcopy(workload.model).requires_grad_()
     plain = Plain(model.config, {name: value.detach().clone() for name, value in model.state_dict().items()})

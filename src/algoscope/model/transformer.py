@@ -110,8 +110,10 @@ class Transformer(nn.Module):
             seq = tokens.shape[1]
             later = torch.ones(seq, seq, dtype=torch.bool, device=tokens.device).triu(1)
             bias = later.to(weight.dtype)[None, None] * MASKED
-        if self.config.pad_token is not None:
-            padding = (tokens == self.config.pad_token).to(weight.dtype)[:, None, None, :] * MASKED
+        padded = None if self.config.pad_token is None else tokens == self.config.pad_token
+        # Without a mask attention is faster, so it is left out where nothing is padded.
+        if padded is not None and padded.any():
+            padding = padded.to(weight.dtype)[:, None, None, :] * MASKED
             bias = padding if bias is None else torch.minimum(bias, padding)
         return bias
 
