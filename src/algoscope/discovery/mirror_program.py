@@ -36,12 +36,22 @@ class Tables:
 
     def pushed(self, broken: Broken, sharpness: float | Tensor = 1.0) -> Float[Tensor, "batch reader"]:
         """How far each head pushes towards "not palindrome" when these pairs are broken."""
+        state = self.state(broken)
+        push = torch.where(state, self.push[1], self.push[0])
+        return (self.attention(broken, sharpness) * push).sum(-1)
+
+    def attention(
+        self, broken: Broken, sharpness: float | Tensor = 1.0
+    ) -> Float[Tensor, "batch reader position"]:
+        """Where each head looks from the answer's position when these pairs are broken."""
+        return (sharpness * torch.where(self.state(broken), self.score[1], self.score[0])).softmax(-1)
+
+    def state(self, broken: Broken) -> Bool[Tensor, "batch 1 position"]:
+        """Which positions are mismatched."""
         state = torch.zeros(len(broken), 1, self.score.shape[-1], dtype=torch.bool)
         for pair, positions in enumerate(PAIRS):
             state[:, 0, positions] = broken[:, [pair, pair]].cpu()
-        score = torch.where(state, self.score[1], self.score[0])
-        push = torch.where(state, self.push[1], self.push[0])
-        return ((sharpness * score).softmax(-1) * push).sum(-1)
+        return state
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,46 @@ def read_tables(model: Transformer, layer: int) -> Tables:
         push.append(einsum(x, line, "seq d_model, head d_model -> head seq"))
     readers = tuple(Head(layer, index) for index in range(model.config.n_heads))
     return Tables(readers, torch.stack(score), torch.stack(push))
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What the weights alone say of inputs whose broken pairs are known. Nothing is fitted."""
+
+    margin: Float[Tensor, "batch"]
+    """Towards "not palindrome", before the final norm divides by its scale, the output bias included."""
+    logit: Float[Tensor, "batch"]
+    """The log odds of "not palindrome": the margin over the scale. Their signs are the same."""
+
+
+@torch.no_grad()
+def predict(model: Transformer, layer: int, broken: Broken) -> Predicted:
+    """The answer on a typical input with these pairs broken.
+
+    For a processed model in which only the heads of this layer, its last, read what earlier layers wrote;
+    an MLP in this layer is left out.
+    """
+    typical, tables, attention = Typical(model), read_tables(model, layer), model.block(layer).attn
+    before = [typical.resid_before(layer, matched) for matched in (True, False)]
+    W_V, W_O = attention.W_V.cpu().double(), attention.W_O.cpu().double()
+    moved = [
+        einsum(
+            typical.normalize(resid), W_V, W_O,
+            "seq d_in, head d_in d_head, head d_head d_out -> head seq d_out",
+        )
+        for resid in before
+    ]  # fmt: skip
+    value = torch.where(tables.state(broken)[..., None], moved[1], moved[0])
+    written = einsum(
+        tables.attention(broken), value, "batch head seq, batch head seq d_model -> batch d_model"
+    )
+    resid = before[0][Palindromes.answer] + written + attention.b_O.cpu()
+    scale = resid.new_ones(len(resid))
+    if model.config.normalization_type != "none":
+        scale = (resid.var(-1, correction=0) + model.config.eps).sqrt()
+    pushed = resid @ (model.W_U[:, 0] - model.W_U[:, 1]).cpu().double()
+    bias = (model.b_U[0] - model.b_U[1]).item()
+    return Predicted(pushed + bias * scale, pushed / scale + bias)
 
 
 def fit_program(tables: Tables, broken: Broken, logit: Float[Tensor, "batch"]) -> Program:

@@ -41,7 +41,7 @@ def heatmaps(
             x=list(map(escape, columns)),
             y=list(map(escape, rows)),
             coloraxis="coloraxis",
-            texttemplate="%{z:.3~g}" if few else None,
+            texttemplate="%{z:.2f}" if few else None,
             hovertemplate=f"{escape(axes[0])} %{{y}}<br>{escape(axes[1])} %{{x}}<br>"
             f"{escape(measure)} %{{z:.4~g}}<extra></extra>",
         )

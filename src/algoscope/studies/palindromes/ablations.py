@@ -12,6 +12,7 @@ from algoscope.interventions.metrics import loss
 from algoscope.interventions.sources import Mean, Value, Zero
 from algoscope.interventions.sweep import sweep
 from algoscope.model.head import Head, every_head
+from algoscope.studies.palindromes.published import QKV_MEAN, QKV_ZERO
 from algoscope.studies.palindromes.subject import TEXT, Subject
 from algoscope.studies.study import Finding, Section, Table
 from algoscope.studies.study import Value as Measured
@@ -66,11 +67,14 @@ def qkv_ablations(subject: Subject) -> Section:
         found = sweep(model, examples, queries_keys_values(model.config, source), loss)
         shape = (3, model.config.n_layers, model.config.n_heads)
         columns[name] = (found.values - found.clean).cpu().unflatten(0, shape)
-    rows = tuple(
-        (f"{letter} of {head}", *(grid[index, head.layer, head.index].item() for grid in columns.values()))
-        for index, letter in enumerate("qkv")
-        for head in every_head(model.config)
-    )
+    printed = {"zero": QKV_ZERO, "mean": QKV_MEAN}
+    rows: list[tuple[str | float | None, ...]] = []
+    for index, letter in enumerate("qkv"):
+        for head in every_head(model.config):
+            cells: list[str | float | None] = [f"{letter} of {head}"]
+            for name, grid in columns.items():
+                cells += [grid[index, head.layer, head.index].item(), printed[name].get((letter, str(head)))]
+            rows.append(tuple(cells))
     findings = tuple(
         Finding(
             f"qkv-ablation-{name}",
@@ -89,7 +93,13 @@ def qkv_ablations(subject: Subject) -> Section:
         f"The same for one of queries, keys and values at a time, on the first {FIRST} of the published 500. "
         "Zero queries and zero keys both make attention even, so they give one number.",
         findings,
-        tables=(Table(("what", *columns), rows, "Rise of the loss in nats."),),
+        tables=(
+            Table(
+                ("what", "zero", "the text, of its model", "mean", "the text, of its model"),
+                tuple(rows),
+                "Rise of the loss in nats, beside what the published analysis prints for the public model.",
+            ),
+        ),
     )
 
 
@@ -108,47 +118,59 @@ def _grid(identity: str, by: str, rise: Float[Tensor, "layer head"], source: str
 
 
 def _spared(subject: Subject) -> tuple[Finding, ...]:
-    """The text's sentences about the heads that it gives no part to."""
-    rest = [
-        head for head in every_head(subject.model.config) if head not in (subject.reader, subject.matcher)
+    """The text's sentences about the heads beside the reading head, and beside the matching head."""
+    idle = _beside(subject, subject.reader, subject.matcher)
+    constant = _beside(subject, subject.matcher, subject.reader)
+    zero, mean = subject.ablated.zero, subject.ablated.mean
+    costs = (
+        None if idle is None else max(grid[idle.layer, idle.index].item() for grid in (zero, mean)),
+        None if constant is None else mean[constant.layer, constant.index].item(),
+    )
+    said = (
+        (
+            "idle-head",
+            f"{_name(idle)}, beside the reading head, does nothing.",
+            "larger rise of the loss by zero and mean ablation, in nats",
+            "Head 1.1 seems to be doing absolutely nothing",
+        ),
+        (
+            "mean-ablation-no-impact",
+            f"{_name(constant)}, beside the matching head, can be replaced by its mean.",
+            "rise of the loss in nats",
+            "mean-ablating head 0.1 seems to have no impact on performance",
+        ),
+    )
+    return tuple(
+        Finding(
+            identity,
+            claim,
+            cost,
+            unit,
+            f"at most {NOTHING:g}",
+            None if cost is None else cost <= NOTHING,
+            TEXT,
+            "" if cost is not None else "there is no such head",
+            quote,
+        )
+        for (identity, claim, unit, quote), cost in zip(said, costs, strict=True)
+    )
+
+
+def _beside(subject: Subject, head: Head | None, other: Head | None) -> Head | None:
+    """Of the other heads in a head's layer, the one whose mean ablation costs most; None without the role."""
+    if head is None:
+        return None
+    same = [
+        each
+        for each in every_head(subject.model.config)
+        if each.layer == head.layer and each not in (head, other)
     ]
-    late = [head for head in rest if subject.reader is not None and head.layer == subject.reader.layer]
-    early = [head for head in rest if subject.matcher is not None and head.layer == subject.matcher.layer]
-    return (
-        *(_nothing(subject, head) for head in late[:1]),
-        *(_no_impact(subject, head) for head in early[:1]),
-    )
+    mean = subject.ablated.mean
+    return max(same, key=lambda each: mean[each.layer, each.index].item(), default=None)
 
 
-def _nothing(subject: Subject, head: Head) -> Finding:
-    rise = max(
-        subject.ablated.zero[head.layer, head.index].item(),
-        subject.ablated.mean[head.layer, head.index].item(),
-    )
-    return Finding(
-        "idle-head",
-        f"Head {head}, beside the reading head, does nothing.",
-        rise,
-        "larger rise of the loss by zero and mean ablation, in nats",
-        f"at most {NOTHING:g}",
-        rise <= NOTHING,
-        TEXT,
-        quote="Head 1.1 seems to be doing absolutely nothing",
-    )
-
-
-def _no_impact(subject: Subject, head: Head) -> Finding:
-    rise = subject.ablated.mean[head.layer, head.index].item()
-    return Finding(
-        "mean-ablation-no-impact",
-        f"Head {head}, beside the matching head, can be replaced by its mean.",
-        rise,
-        "rise of the loss in nats",
-        f"at most {NOTHING:g}",
-        rise <= NOTHING,
-        TEXT,
-        quote="mean-ablating head 0.1 seems to have no impact on performance",
-    )
+def _name(head: Head | None) -> str:
+    return f"Head {head}" if head else "A head"
 
 
 def _random(subject: Subject) -> Float[Tensor, "draw layer head"]:

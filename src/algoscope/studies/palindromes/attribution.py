@@ -39,9 +39,7 @@ def attribution(subject: Subject) -> Section:
         held,
         TEXT,
         subject.reading.reason,
-        quote="H1.0 directly contributes greatly to the correct answer, with a clear separation"
-        if reader
-        else "",
+        "H1.0 directly contributes greatly to the correct answer, with a clear separation",
     )
     return Section(
         "attribution",
@@ -88,34 +86,31 @@ def _silent(
     early = [name for name in others if not name.startswith(f"{_last_layer(pushed)}.")]
     loudest = max(early, key=lambda name: abs(gap[name]))
     late = [name for name in others if name not in early]
-    findings = [
+    second = max(late, key=lambda name: abs(gap[name])) if late else None
+    return (
         Finding(
             "early-components-gap",
-            f"What is written before the last layer says nothing about the class directly: {loudest}, the "
-            "loudest, differs least of all between classes.",
+            f"What is written before the last layer says little about the class directly, {loudest} most.",
             abs(gap[loudest]),
             "norm-free logits between the classes",
             f"at most {LITTLE:g}",
             abs(gap[loudest]) <= LITTLE,
             TEXT,
             quote="embed, pos_embed, H0.0 and H0.1 do not have significant direct impact on the results",
-        )
-    ]
-    if late:
-        second = max(late, key=lambda name: abs(gap[name]))
-        findings.append(
-            Finding(
-                "second-reader-gap",
-                f"Head {second}, beside the reading head, also separates the classes.",
-                abs(gap[second]),
-                "norm-free logits between the classes",
-                f"more than {LITTLE:g}",
-                abs(gap[second]) > LITTLE,
-                TEXT,
-                quote="H1.1 also seems to contribute a bit, without as clean a separation",
-            )
-        )
-    return tuple(findings)
+        ),
+        Finding(
+            "second-reader-gap",
+            f"{f'Head {second}' if second else 'A head'}, beside the reading head, also separates the "
+            "classes.",
+            abs(gap[second]) if second else None,
+            "norm-free logits between the classes",
+            f"more than {LITTLE:g}",
+            abs(gap[second]) > LITTLE if second else None,
+            TEXT,
+            "" if second else "there is no other head in the last layer",
+            quote="H1.1 also seems to contribute a bit, without as clean a separation",
+        ),
+    )
 
 
 def _last_layer(pushed: Contributions) -> str:

@@ -41,7 +41,9 @@ def key_circuit(subject: Subject) -> Section:
     )
     pair = _pair(subject)
     if isinstance(pair, str):
-        return Section("key-circuit", question, text, (_exceptions("k-circuit-exceptions", None, pair),))
+        names = ("k-circuit-exceptions", "k-circuit-exceptions-mean-query")
+        missing = tuple(_exceptions(name, None, pair) for name in names)
+        return Section("key-circuit", question, text, missing)
     writer, reader = pair
     model, small = subject.model, subject.small
     published = k_circuit(model, writer, reader, position_query(model, reader, END_POSITION))
@@ -51,13 +53,13 @@ def key_circuit(subject: Subject) -> Section:
         _exceptions("k-circuit-exceptions-mean-query", _wrong_signs(mean)),
     )
     panels = (
-        (published, "score (END's position embedding as the query)"),
-        (mean, "score (the mean query)"),
+        (published, "the query is END's position embedding"),
+        (mean, "the query is the mean one"),
     )
     figures = tuple(
         Illustration(
-            position_points(values[None].numpy(), range(len(values)), KINDS, measure),
-            f"How much head {reader} looks at each position for what head {writer} moved out of it: "
+            position_points(values[None].numpy(), range(len(values)), KINDS, "score"),
+            f"How much head {reader} looks at each position for what head {writer} moved out of it; "
             f"{measure}.",
         )
         for values, measure in panels

@@ -24,7 +24,12 @@ def circuit(subject: Subject) -> Section:
         "other heads that report a pair or compare, and heads that break the model when zeroed; it is "
         "left out if it is the whole model. On the published 500 sequences; embeddings and norms stay."
     )
-    names = ("circuit-only-accuracy", "circuit-only-accuracy-resample", "circuit-without-accuracy")
+    names = (
+        "circuit-only-accuracy",
+        "circuit-only-accuracy-resample",
+        "circuit-without-accuracy",
+        "larger-circuit-only-accuracy",
+    )
     if subject.reader is None or subject.matcher is None:
         reason = NO_READING if subject.reader is None else NO_MATCHING
         return Section("circuit", question, text, tuple(_finding(name, None, "", reason) for name in names))
@@ -32,14 +37,17 @@ def circuit(subject: Subject) -> Section:
     mean, resample = _tested(subject, claimed)
     measured = (mean.alone.accuracy, resample.alone.accuracy, mean.without.accuracy)
     called = f"heads {claimed[0]} and {claimed[1]}"
-    findings = [_finding(name, value, called, "") for name, value in zip(names, measured, strict=True)]
+    findings = [_finding(name, value, called, "") for name, value in zip(names, measured, strict=False)]
     rows = [*_rows(called, mean, resample)]
     larger = _larger(subject, claimed)
     if len(claimed) < len(larger) < subject.ablated.zero.numel():
         mean, resample = _tested(subject, larger)
         name = "heads " + ", ".join(map(str, larger))
         rows += _rows(name, mean, resample)
-        findings.append(_finding("larger-circuit-only-accuracy", mean.alone.accuracy, name, ""))
+        findings.append(_finding(names[-1], mean.alone.accuracy, name, ""))
+    else:
+        what = "the two heads" if len(larger) == len(claimed) else "the whole model"
+        findings.append(_finding(names[-1], None, "the larger circuit", f"the larger circuit is {what}"))
     columns = (
         "circuit",
         "replaced by",

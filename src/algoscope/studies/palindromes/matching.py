@@ -95,27 +95,50 @@ def position_circuit(subject: Subject) -> Section:
         "The same from the position embeddings alone, with later positions masked. A pair works if the later "
         "position gives its mirror image more attention than itself; together the pairs draw a lambda."
     )
-    claim = "From positions alone, each later position prefers its mirror image to itself."
-    expected, unit = "no pair", "pairs [later, earlier] that fail"
-    quote = "For i ≥ 11, position i attends to its palindromic corresponding position"
     if head is None:
-        missing = Finding("lambda-failures", claim, None, unit, expected, None, TEXT, NO_MATCHING, quote)
-        return Section("position-circuit", question, text, (missing,))
+        return Section("position-circuit", question, text, _lambda_findings(None))
     scores = masked(position_qk(subject.model, head, subject.scale), subject.model.config.attention_dir)
     pattern = scores.softmax(-1)
     pairs = sorted(mirrored_pairs(pattern, PAIRS), key=lambda pair: pair.later)
-    failing, second = [p for p in pairs if p.fails], [p for p in pairs if p.rank > 1]
-    findings = (
-        Finding("lambda-failures", claim, _named(failing), unit, expected, not failing, TEXT, quote=quote),
+    findings = _lambda_findings(pairs)
+    places = [str(position) for position in range(len(pattern))]
+    chart = heatmaps({f"head {head}: positions": pattern.numpy()}, places, places, ("query", "key"), "weight")
+    caption = "Softmax over keys of the scores between positions, from the position embeddings alone."
+    return Section(
+        "position-circuit", question, text, findings, (Illustration(chart, caption),), (_lambda(pairs),)
+    )
+
+
+def _lambda_findings(pairs: list[Mirrored] | None) -> tuple[Finding, ...]:
+    """What the position circuit does for each pair, or that there is none to look at."""
+    failing = None if pairs is None else [pair for pair in pairs if pair.fails]
+    second = None if pairs is None else [pair for pair in pairs if pair.rank > 1]
+    working = None if failing is None else len(PAIRS) - len(failing)
+    reason = NO_MATCHING if pairs is None else ""
+    return (
+        Finding(
+            "lambda-failures",
+            "From positions alone, each later position prefers its mirror image to itself.",
+            _named(failing),
+            "pairs [later, earlier] that fail",
+            "no pair",
+            None if failing is None else not failing,
+            TEXT,
+            reason,
+            "For i ≥ 11, position i attends to its palindromic corresponding position",
+        ),
         Finding(
             "lambda-most",
-            f"Most pairs work: {len(pairs) - len(failing)} of {len(pairs)}.",
-            len(pairs) - len(failing),
+            "Most later positions do."
+            if working is None
+            else f"{working} of {len(PAIRS)} later positions do.",
+            working,
             "pairs",
-            f"more than half of {len(pairs)}",
-            len(failing) < len(pairs) / 2,
+            f"more than half of {len(PAIRS)}",
+            None if working is None else working > len(PAIRS) / 2,
             TEXT,
-            quote="for most of the palindromic pairs more attention is placed on the earlier position",
+            reason,
+            "for most of the palindromic pairs more attention is placed on the earlier position",
         ),
         Finding(
             "lambda-not-largest",
@@ -123,15 +146,10 @@ def position_circuit(subject: Subject) -> Section:
             _named(second),
             "pairs [later, earlier] where it does not",
             "no pair",
-            not second,
+            None if second is None else not second,
             OURS,
+            reason,
         ),
-    )
-    places = [str(position) for position in range(len(pattern))]
-    chart = heatmaps({f"head {head}: positions": pattern.numpy()}, places, places, ("query", "key"), "weight")
-    caption = "Softmax over keys of the scores between positions, from the position embeddings alone."
-    return Section(
-        "position-circuit", question, text, findings, (Illustration(chart, caption),), (_lambda(pairs),)
     )
 
 
@@ -281,5 +299,5 @@ def _lambda(pairs: list[Mirrored]) -> Table:
     )
 
 
-def _named(pairs: list[Mirrored]) -> Value:
-    return [[pair.later, pair.earlier] for pair in pairs]
+def _named(pairs: list[Mirrored] | None) -> Value:
+    return None if pairs is None else [[pair.later, pair.earlier] for pair in pairs]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 
 from algoscope.analysis.through import v_circuit
+from algoscope.discovery.mirror_program import predict
 from algoscope.discovery.single_faults import LEAST_SHARE, rank_correlation
 from algoscope.figures.heatmaps import heatmaps
-from algoscope.figures.labelled import labelled_points
+from algoscope.figures.pair_bars import bars_above
 from algoscope.model.head import Head
 from algoscope.studies.palindromes.subject import DOUBLE, NO_READING, OURS, TEXT, Subject
 from algoscope.studies.study import Finding, Illustration, Section, Table, Value
@@ -52,7 +53,7 @@ def readers(subject: Subject) -> Section:
         "Averages over random sequences hide what only one pair does. So each of the ten pairs is broken "
         "alone, and each head's push at END is compared with its push on palindromes. An ablation on "
         "sequences that hardly ever have a single fault can't see this.",
-        (finding, *_idle(subject)),
+        (finding, _idle(subject)),
         (Illustration(chart, caption),),
     )
 
@@ -66,15 +67,15 @@ def weakness(subject: Subject) -> Section:
     text = (
         f"Each pair is broken alone in {faults.count:,} sequences, and the share that the model takes for "
         "palindromes is measured. The prediction runs the position circuits of all heads on a typical "
-        "input, in which every number is the mean of all numbers, and takes no example and no fitted "
-        "constant: what the reading layer would push towards “not palindrome” with that pair broken. The "
+        "input, in which every number is the mean of all numbers, and takes what is left for “palindrome” "
+        "in front of the final norm as log odds: weights, no example and no fitted constant. The "
         "published analysis predicts weakness from one circuit: the V-composition value of a pair's later "
         "position less that of its earlier one."
     )
     findings = (
         Finding(
             "weak-pairs",
-            "No pair is overlooked.",
+            "No pair is overlooked." if not weak else f"{len(weak)} of {HALF} pairs are overlooked.",
             [[*pair] for pair in weak],
             f"pairs [later, earlier] of which {WEAK:.0%} or more are missed",
             "none",
@@ -88,35 +89,39 @@ def weakness(subject: Subject) -> Section:
     return Section("weak-pairs", question, text, findings, _figures(subject), (_table(subject),))
 
 
-def _idle(subject: Subject) -> tuple[Finding, ...]:
+def _idle(subject: Subject) -> Finding:
     """Whether another head of the reading layer reports a pair."""
-    if subject.reader is None:
-        return ()
     faults, own = subject.faults, subject.reader
-    others = [name for name in faults.heads if name != str(own) and Head.parse(name).layer == own.layer]
-    if not others:
-        return ()
-    share, name, pair = max((faults.share(pair, name), name, pair) for name in others for pair in range(HALF))
-    return (
-        Finding(
-            "idle-head-by-pair",
-            f"Head {name}, beside the reading head, reports no pair"
-            + (f": of {_pair(pair)} it tells most, {share:.0%} of what all heads tell." if share else "."),
-            share,
-            "largest share of what all heads tell of one pair",
-            f"less than {LEAST_SHARE:g}",
-            share < LEAST_SHARE,
-            TEXT,
-            quote="H1.1 is not useful at all",
-        ),
+    others = [
+        name for name in faults.heads if own and name != str(own) and Head.parse(name).layer == own.layer
+    ]
+    claim, share = "The heads beside the reading head report no pair.", None
+    if others:
+        share, name, pair = max(
+            (faults.share(pair, name), name, pair) for name in others for pair in range(HALF)
+        )
+        claim = f"Head {name}, beside the reading head, reports no pair"
+        claim += f": of {_pair(pair)} it tells most, {share:.0%} of what all heads tell." if share else "."
+    return Finding(
+        "idle-head-by-pair",
+        claim,
+        share,
+        "largest share of what all heads tell of one pair",
+        f"less than {LEAST_SHARE:g}",
+        None if share is None else share < LEAST_SHARE,
+        TEXT,
+        "" if others else "there is no other head in its layer" if own else NO_READING,
+        "H1.1 is not useful at all",
     )
 
 
 def _predicted(subject: Subject) -> torch.Tensor | None:
-    """How far the tables push towards "palindrome" with each pair broken: high where it may be missed."""
-    if subject.tables is None:
+    """The probability of overlooking each pair, from weights alone."""
+    if subject.reader is None:
         return None
-    return -subject.tables.pushed(torch.eye(HALF, dtype=torch.bool)).sum(-1)
+    single = torch.eye(HALF, dtype=torch.bool)
+    # Numbers add their noise in front of the final norm, so it is the margin there that keeps an answer safe.
+    return torch.sigmoid(-predict(subject.model, subject.reader.layer, single).margin)
 
 
 def _published(subject: Subject) -> torch.Tensor | None:
@@ -234,13 +239,15 @@ def _figures(subject: Subject) -> tuple[Illustration, ...]:
     )
     if predicted is None:
         return (two,)
-    chart = labelled_points(
-        -predicted.numpy(),
-        subject.faults.missed.numpy(),
+    chart = bars_above(
         names,
-        ("push towards “not palindrome”, from weights", "share missed"),
+        {"predicted": predicted.numpy(), "measured": subject.faults.missed.numpy()},
+        "broken pair",
     )
-    caption = "What the position circuits predict for each broken pair, against what the model does."
+    caption = (
+        "The probability of overlooking each pair, predicted from weights alone, and the share that the "
+        "model overlooks."
+    )
     return Illustration(chart, caption), two
 
 
@@ -251,12 +258,12 @@ def _table(subject: Subject) -> Table:
             _pair(pair),
             faults.missed[pair].item(),
             faults.logit[pair].item(),
-            None if predicted is None else -predicted[pair].item(),
+            None if predicted is None else predicted[pair].item(),
             None if published is None else -published[pair].item(),
         )
         for pair in range(HALF)
     )
-    columns = ("pair", "share missed", "mean logit", "predicted push", "V-composition gap")
+    columns = ("pair", "share missed", "mean logit", "predicted share", "V-composition gap")
     return Table(columns, rows, "Single mismatches, pair by pair. Positive speaks for “not palindrome”.")
 
 

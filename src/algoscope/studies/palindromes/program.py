@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from algoscope.analysis.accuracy import answer_logits
-from algoscope.discovery.mirror_program import Program, broken_pairs, fit_program
+from algoscope.discovery.mirror_program import Program, broken_pairs, fit_program, predict
 from algoscope.figures.scatter import two_heads
 from algoscope.studies.palindromes.subject import NO_READING, OURS, Subject
 from algoscope.studies.study import Finding, Illustration, Section, Table
@@ -30,6 +30,8 @@ class Compared:
     said: Float[Tensor, "batch"]
     """The program's log odds of "not palindrome", and the model's."""
     did: Float[Tensor, "batch"]
+    unfitted: Float[Tensor, "batch"]
+    """What the weights predict without any fitted constant."""
 
     def agreement(self, verdict: Tensor, rows: Tensor | slice = slice(None)) -> float | None:
         """How often a verdict ("no palindrome") is the model's own on these rows; None if there are none."""
@@ -54,12 +56,14 @@ def program(subject: Subject) -> Section:
     """Is the algorithm a small program?"""
     question = "Is the algorithm a small program that predicts the model, its mistakes included?"
     if subject.tables is None:
-        return Section("program", question, _TEXT, tuple(_finding(name, None, NO_READING) for name in _IDS))
+        missing = tuple(_finding(name, None, NO_READING) for name in _IDS)
+        return Section("program", question, _TEXT, (*missing, _adversarial(subject, None)))
     fitted = subject.seen.task.sample(FITTED, subject.seed + 3)
     fresh = subject.seen.task.sample(FRESH, subject.seed + 4)
     found = fit_program(subject.tables, broken_pairs(fitted.concepts["mismatch"]), _odds(subject, fitted))
-    said = found.logit(broken_pairs(fresh.concepts["mismatch"]))
-    compared = Compared(found, fresh, said, _odds(subject, fresh))
+    broken = broken_pairs(fresh.concepts["mismatch"])
+    unfitted = predict(subject.model, subject.tables.readers[0].layer, broken).logit
+    compared = Compared(found, fresh, found.logit(broken), _odds(subject, fresh), unfitted)
     constants = (
         f"Fitted: sharpness {found.sharpness:.3f}, gain {found.gain:.3f}, bias {found.bias:.3f}, on "
         f"{FITTED:,} sequences; compared on {FRESH:,} others."
@@ -68,7 +72,7 @@ def program(subject: Subject) -> Section:
         "program",
         question,
         f"{_TEXT} {constants}",
-        tuple(_finding(name, compared, "") for name in _IDS) + _adversarial(subject, found),
+        (*(_finding(name, compared, "") for name in _IDS), _adversarial(subject, found)),
         (_figure(compared),),
         (_baselines(compared), _tables(found)),
     )
@@ -81,7 +85,12 @@ _TEXT = (
     "the pushes; their sum, times a gain, plus a bias, is the log odds of “not palindrome”. Three "
     "constants are fitted: the sharpness of the softmax, the gain and the bias."
 )
-_IDS = ("program-agreement", "program-agreement-on-mistakes", "program-calibration")
+_IDS = (
+    "program-agreement",
+    "program-agreement-on-mistakes",
+    "program-calibration",
+    "program-agreement-unfitted",
+)
 
 
 def _finding(identity: str, found: Compared | None, reason: str) -> Finding:
@@ -105,6 +114,13 @@ def _finding(identity: str, found: Compared | None, reason: str) -> Finding:
         )
         value = found.distance(found.said.sigmoid()) if found else None
         holds = None if value is None else value <= CALIBRATED
+    elif identity == "program-agreement-unfitted":
+        claim = (
+            "The weights alone give the model's verdicts, with the final norm in place of fitted constants."
+        )
+        unit, expected = "share", f"at least {AGREE:g}"
+        value = found.agreement(found.unfitted > 0) if found else None
+        holds = None if value is None else value >= AGREE
     else:
         claim, unit, expected = (
             "The program predicts the model's mistakes.",
@@ -117,18 +133,20 @@ def _finding(identity: str, found: Compared | None, reason: str) -> Finding:
     return Finding(identity, claim, value, unit, expected, holds, OURS, reason if value is None else "")
 
 
-def _adversarial(subject: Subject, found: Program) -> tuple[Finding, ...]:
+def _adversarial(subject: Subject, found: Program | None) -> Finding:
     """What the program says of inputs that were found because they fool the model."""
-    fooled = subject.fooled
     claim, unit = "The program is fooled by what fools the model.", "share of the inputs that a search found"
-    expected = f"at least {MISTAKES:g}"
+    identity, expected = "program-adversarial-agreement", f"at least {MISTAKES:g}"
+    if found is None:
+        return Finding(identity, claim, None, unit, expected, None, OURS, NO_READING)
+    fooled = subject.fooled
     if not len(fooled):
         reason = f"no input was found that fools the model, of {fooled.tried:,} tried"
-        return (Finding("program-adversarial-agreement", claim, None, unit, expected, None, OURS, reason),)
+        return Finding(identity, claim, None, unit, expected, None, OURS, reason)
     broken = broken_pairs(subject.seen.task.concepts(fooled.tokens)["mismatch"])
-    # Every hit of the model is a wrong verdict on a known label: the program agrees where it is wrong too.
+    # The model is wrong on every one of them, so the program agrees where it is wrong too.
     share = ((found.logit(broken) > 0) != (fooled.labels == 0)).double().mean().item()
-    return (Finding("program-adversarial-agreement", claim, share, unit, expected, share >= MISTAKES, OURS),)
+    return Finding(identity, claim, share, unit, expected, share >= MISTAKES, OURS)
 
 
 def _odds(subject: Subject, examples: Examples) -> Float[Tensor, "batch"]:
@@ -156,6 +174,7 @@ def _baselines(found: Compared) -> Table:
     always = (found.did > 0).double().mean().round()
     verdicts = {
         "the program": (found.said > 0, found.said.sigmoid()),
+        "the same, nothing fitted": (found.unfitted > 0, found.unfitted.sigmoid()),
         "the task's rule": (found.rule, found.rule.double()),
         "always the commoner verdict": (
             always.bool().expand_as(found.rule),

@@ -18,6 +18,7 @@ from algoscope.studies.palindromes import (
     faithful,
     matching,
     pairs,
+    paths,
     performance,
     program,
     reading,
@@ -48,6 +49,7 @@ QUESTIONS = (
     adversarial.searched,
     program.program,
     faithful.circuit,
+    paths.paths,
 )
 """In the order of the argument: the published analysis first, then what it leaves open."""
 

@@ -45,7 +45,8 @@ def attention(subject: Subject) -> Section:
     )
     head = subject.reader
     if head is None:
-        findings = tuple(_share(name, None) for name in ("offending-attention", "palindrome-attention"))
+        names = ("offending-attention", "palindrome-attention", "first-half-attention")
+        findings = tuple(_share(name, None) for name in names)
         return Section("reading-attention", question, text, findings)
     rows, examples = answer_attention(subject, head), subject.published
     offending = examples.concepts["mismatch"].clone()
@@ -55,7 +56,7 @@ def attention(subject: Subject) -> Section:
     findings = (
         _share("offending-attention", share[broken].mean().item()),
         _share("palindrome-attention", rows[~broken].amax(1).mean().item()),
-        _first_half(rows, examples),
+        _share("first-half-attention", _first_half(rows, examples)),
     )
     return Section(
         "reading-attention",
@@ -109,26 +110,25 @@ def _share(identity: str, value: float | None) -> Finding:
             "for palindromes, the attention pattern is approximately diffuse across many tokens",
             lambda share: share < SHARP,
         ),
+        "first-half-attention": (
+            "The earlier members of broken pairs are not looked at.",
+            "mean share of its attention",
+            "at most 0.1",
+            "",
+            lambda share: share <= 0.1,
+        ),
     }[identity]
+    source = TEXT if quote else OURS
     if value is None:
-        return Finding(identity, claim, None, unit, expected, None, TEXT, NO_READING, quote)
-    return Finding(identity, claim, value, unit, expected, holds(value), TEXT, quote=quote)
+        return Finding(identity, claim, None, unit, expected, None, source, NO_READING, quote)
+    return Finding(identity, claim, value, unit, expected, holds(value), source, quote=quote)
 
 
-def _first_half(rows: Float[Tensor, "batch key"], examples: Examples) -> Finding:
-    """Whether the earlier member of a broken pair is looked at."""
+def _first_half(rows: Float[Tensor, "batch key"], examples: Examples) -> float:
+    """The mean share of attention on the earlier members of broken pairs."""
     early = examples.concepts["mismatch"].clone()
     early[:, HALF + 1 :] = False
-    share = (rows * early).sum(1)[examples.labels == 0].mean().item()
-    return Finding(
-        "first-half-attention",
-        "The earlier members of broken pairs are not looked at.",
-        share,
-        "mean share of attention",
-        "at most 0.1",
-        share <= 0.1,
-        OURS,
-    )
+    return (rows * early).sum(1)[examples.labels == 0].mean().item()
 
 
 def _bars(subject: Subject, head: Head) -> Illustration:
