@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from algoscope.analysis.neurons import KINDS, MOVES
+from algoscope.analysis.ranks import rank_correlation
 from algoscope.figures.bars import grouped_bars
 from algoscope.figures.shares import neurons_against_share
 from algoscope.interventions.intervention import Intervention
@@ -131,8 +132,7 @@ def _alignment(subject: Subject) -> Finding:
     )
     strength = torch.cat([kinds.strength for kinds in subject.kinds.values()])
     effect = torch.cat([ablation_effects(subject, layer) for layer in subject.kinds])
-    ranks = [values.argsort().argsort().double() for values in (strength, effect)]
-    value = torch.corrcoef(torch.stack(ranks))[0, 1].item()
+    value = rank_correlation(strength, effect)
     if value != value:
         return claim.missing("there are too few neurons")
     return claim.found(value, value >= 0.5)

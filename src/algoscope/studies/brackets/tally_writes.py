@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from algoscope.analysis.linearised import fit_linear
+from algoscope.analysis.ranks import rank_correlation
 from algoscope.analysis.tally import Tally, input_cosines, predicts
 from algoscope.figures.bars import grouped_bars
 from algoscope.figures.shares import against_share
@@ -152,12 +152,6 @@ def _spearman(subject: Subject, found: Tally | None) -> Finding:
     if any(value != value for value in values):
         return claim.missing("there are too few neurons")
     return claim.found([*values], min(values) >= 0.5)
-
-
-def rank_correlation(one: Tensor, other: Tensor) -> float:
-    """Spearman's, with ties in the order in which they come; NaN for fewer than two values."""
-    ranks = [values.argsort().argsort().double() for values in (one, other)]
-    return float(torch.corrcoef(torch.stack(ranks))[0, 1])
 
 
 def _figures(subject: Subject, found: Tally) -> tuple[Illustration, ...]:
