@@ -69,5 +69,6 @@ def input_cosines(
     """
     if not 0 <= layer < model.config.n_layers:
         raise UserError(f"layer {layer} does not exist: the model has layers 0-{model.config.n_layers - 1}")
-    W_in = model.W_in[layer].detach().cpu()
-    return torch.mv(functional.normalize(W_in, dim=0).T, functional.normalize(vector, dim=0))
+    # In float64, and with hardly any floor: a neuron that weight decay took to 1e-17 has a direction still.
+    W_in = functional.normalize(model.W_in[layer].detach().cpu().double(), dim=0, eps=1e-150)
+    return torch.mv(W_in.T, functional.normalize(vector.double(), dim=0)).float()
