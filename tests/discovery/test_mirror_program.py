@@ -5,7 +5,7 @@ import torch
 
 import algoscope
 from algoscope.discovery.mean_field import Typical
-from algoscope.discovery.mirror_program import Tables, broken_pairs, fit_program, read_tables
+from algoscope.discovery.mirror_program import Tables, broken_pairs, fit_program, predict, read_tables
 from algoscope.model.head import Head
 from algoscope.model.processing import process
 from algoscope.tasks.palindromes import PAIRS, Palindromes, broken_at
@@ -79,4 +79,23 @@ def test_pushes_are_a_softmax_over_positions_by_hand():
     weight = torch.tensor(2.0).exp() / (torch.tensor(2.0).exp() + 21)
     assert Tables((Head(1, 0),), score, push).pushed(broken)[:, 0].tolist() == pytest.approx(
         [5 * weight.item(), 0.0]
+    )
+
+
+def test_weights_alone_predict_the_mean_log_odds_of_single_faults(public_palindromes):
+    model = public_palindromes.model
+    single = torch.eye(10, dtype=torch.bool)
+    predicted = predict(model, 1, single)
+    measured = model_logit(model, broken_at(single.repeat_interleave(200, 0), seed=0)).view(10, 200).mean(1)
+    assert (predicted.logit - measured).abs().max() < 2.5
+    assert torch.equal(predicted.logit > 0, measured > 0)
+    assert torch.equal(predicted.logit > 0, predicted.margin > 0)
+
+
+def test_where_all_numbers_have_one_embedding_the_prediction_is_the_model(public_palindromes):
+    model = process(public_palindromes.raw)
+    model.W_E[:31] = model.W_E[:31].mean(0)
+    none = torch.zeros(1, 10, dtype=torch.bool)
+    assert predict(model, 1, none).logit.item() == pytest.approx(
+        model_logit(model, broken_at(none, seed=0)).item(), abs=1e-4
     )

@@ -68,6 +68,8 @@ class Finding:
 
 
 def _shown(value: Value) -> str:
+    if value == []:
+        return "none"
     if isinstance(value, list):
         return ", ".join(f"({_shown(each)})" if isinstance(each, list) else _shown(each) for each in value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)

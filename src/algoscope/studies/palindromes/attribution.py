@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 
 from algoscope.analysis.attribution import Contributions, histograms
-from algoscope.analysis.components import decompose
+from algoscope.analysis.components import Components, decompose
 from algoscope.analysis.direct import direct_contributions
 from algoscope.figures.histograms import contribution_histograms
 from algoscope.studies.palindromes.subject import TEXT, Subject
-from algoscope.studies.roles import EXPECTED
+from algoscope.studies.roles import EXPECTED, Role
 from algoscope.studies.study import Finding, Illustration, Section, Table
 from algoscope.tasks.palindromes import END_POSITION
 
@@ -25,22 +25,7 @@ def attribution(subject: Subject) -> Section:
     groups = subject.seen.task.groups(examples)
     gap = _gap(pushed, examples.labels)
     panels = contribution_histograms(histograms(pushed, groups), columns=max(2, subject.model.config.n_heads))
-    reader, others = subject.reading.head, [name for name in gap if name != subject.reading.head]
-    held = None if subject.reading.push is None else reader is not None
-    role = Finding(
-        "reading-head",
-        f"Head {reader} carries the verdict to END: it pushes sequences that are no palindromes by "
-        f"{subject.reading.push or 0:.2f} logits more than palindromes, more than any other head."
-        if reader
-        else "One head carries the verdict to END.",
-        reader,
-        "head",
-        EXPECTED,
-        held,
-        TEXT,
-        subject.reading.reason,
-        "H1.0 directly contributes greatly to the correct answer, with a clear separation",
-    )
+    others = [name for name in gap if name != subject.reading.head]
     return Section(
         "attribution",
         "Which component pushes the answer, and how far?",
@@ -50,17 +35,9 @@ def attribution(subject: Subject) -> Section:
         "As in the published analysis, the histograms leave the final norm out, over the published 100 "
         "sequences; the reading head is found on this study's examples with the norm linearised.",
         (
-            role,
-            *_silent(pushed, gap, others, examples.labels),
-            Finding(
-                "attribution-max-error",
-                "The components and the output biases add up to the residual stream at END.",
-                parts.max_error,
-                "largest gap in any coordinate",
-                f"at most {1e-5 * parts.resid.abs().max().item():.2g}, which rounding explains",
-                parts.max_error <= 1e-5 * parts.resid.abs().max().item(),
-                TEXT,
-            ),
+            _role(subject.reading),
+            *_silent(pushed, gap, others),
+            _adds_up(parts),
         ),
         (
             Illustration(
@@ -73,15 +50,46 @@ def attribution(subject: Subject) -> Section:
     )
 
 
+def _role(reading: Role) -> Finding:
+    head, claim = reading.head, "One head carries the verdict to END."
+    if head:
+        claim = (
+            f"Head {head} carries the verdict to END: it pushes sequences that are no palindromes by "
+            f"{reading.push:.2f} logits more than palindromes, more than any other head."
+        )
+    return Finding(
+        "reading-head",
+        claim,
+        head,
+        "head",
+        EXPECTED,
+        None if reading.push is None else head is not None,
+        TEXT,
+        reading.reason,
+        "H1.0 directly contributes greatly to the correct answer, with a clear separation",
+    )
+
+
+def _adds_up(parts: Components) -> Finding:
+    most = 1e-5 * parts.resid.abs().max().item()
+    return Finding(
+        "attribution-max-error",
+        "The components and the output biases add up to the residual stream at END.",
+        parts.max_error,
+        "largest gap in any coordinate",
+        f"at most {most:.2g}, which rounding explains",
+        parts.max_error <= most,
+        TEXT,
+    )
+
+
 def _gap(pushed: Contributions, labels: torch.Tensor) -> dict[str, float]:
     """How much further each component pushes, on average, where there is no palindrome."""
     without, with_ = pushed.mean(labels == 0), pushed.mean(labels == 1)
     return {name: without[name] - with_[name] for name in pushed.names}
 
 
-def _silent(
-    pushed: Contributions, gap: dict[str, float], others: list[str], labels: torch.Tensor
-) -> tuple[Finding, ...]:
+def _silent(pushed: Contributions, gap: dict[str, float], others: list[str]) -> tuple[Finding, ...]:
     """Whether components before the last layer tell nothing, and what the second head of it tells."""
     early = [name for name in others if not name.startswith(f"{_last_layer(pushed)}.")]
     loudest = max(early, key=lambda name: abs(gap[name]))

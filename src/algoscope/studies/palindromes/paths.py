@@ -74,10 +74,10 @@ def _diagram(subject: Subject, measured: Edges) -> Illustration:
     if subject.reader is not None:
         roles[str(subject.reader)] = "looks for mismatches"
     names = component_names(subject.model, subject.model.config.n_layers)
-    strong = [edge for edge in measured.strong(STRONG) if edge.sender != "embedding"]
+    strong = [edge for edge in measured.strong(STRONG / 2) if edge.sender != "embedding"]
     caption = (
         f"What goes along each edge when one pair is broken, in logits of a gap of {measured.gap:.1f} on "
-        f"average: every edge between heads, and to the answer, that carries {STRONG:.0%} of it or more."
+        f"average: every edge between heads, and to the answer, that carries {STRONG / 2:.0%} of it or more."
     )
     return Illustration(circuit_diagram(strong, names, roles, measured.gap), caption)
 

@@ -160,8 +160,8 @@ def _figure(found: Compared) -> Illustration:
         found.said[some].numpy(),
         found.did[some].numpy(),
         {
-            "palindrome": (~found.rule)[some].numpy(),
             "not palindrome": found.rule[some].numpy(),
+            "palindrome": (~found.rule)[some].numpy(),
         },
         ("the program's log odds of “not palindrome”", "the model's"),
     )
