@@ -33,9 +33,13 @@ class Batches:
         self._order = torch.arange(len(lengths)) if self._place is None else lengths.argsort(stable=True)
 
     def __iter__(self) -> Iterator[Int[Tensor, "batch seq"]]:
+        return (tokens for _, tokens in self.with_rows())
+
+    def with_rows(self) -> Iterator[tuple[Int[Tensor, "batch"], Int[Tensor, "batch seq"]]]:
+        """Each batch, after the rows of the examples that it holds."""
         for rows in self._order.split(BATCH):
             if len(rows):
-                yield self._tokens[rows, : self._end(rows)].to(self._device)
+                yield rows, self._tokens[rows, : self._end(rows)].to(self._device)
 
     def restored(self, parts: Sequence[Tensor], axis: int = 0) -> Tensor:
         """What was computed for each batch, put together in the order of the examples."""

@@ -30,12 +30,17 @@ def values_at(
     """
     where = find(model.sites, site)
     batches = Batches(model, examples, slice(None) if position is None else position)
-    parts = [_read(model, tokens, where, position) for tokens in batches]
-    if where.axes[-1] == "key":
-        # Padding that was not run gets no attention.
-        seq = examples.tokens.shape[1]
-        parts = [functional.pad(part, (0, seq - part.shape[-1])) for part in parts]
-    return batches.restored(parts)
+    values = torch.zeros(0)
+    for rows, tokens in batches.with_rows():
+        part = _read(model, tokens, where, position)
+        if where.axes[-1] == "key":
+            # Padding that was not run gets no attention.
+            part = functional.pad(part, (0, examples.tokens.shape[1] - part.shape[-1]))
+        if not len(values):
+            # Filled batch by batch: joining parts at the end would hold everything twice.
+            values = part.new_empty(len(examples), *part.shape[1:])
+        values[rows] = part
+    return values
 
 
 def _read(model: Transformer, tokens: Tensor, site: Site, position: int | None) -> Tensor:
@@ -50,5 +55,4 @@ def _read(model: Transformer, tokens: Tensor, site: Site, position: int | None) 
     value = cache[site.name]
     if position is not None:
         value = value.select(site.position_axis, 0 if alone else position)
-    # A copy, so that the other positions can be freed.
-    return value.clone().cpu()
+    return value.cpu()
