@@ -141,11 +141,13 @@ def _whole(subject: Subject, measured: Edges | None) -> tuple[Finding, ...]:
     found = faithfulness(subject.model, some, parts)
     common = max(some.labels.double().mean().item(), 1 - some.labels.double().mean().item())
     named = ", ".join(map(str, parts))
+    every = len(component_names(subject.model, subject.model.config.n_layers)) - 1
     return (
         ALONE.found(
             found.alone.accuracy,
             found.alone.accuracy >= 0.95,
-            f"{named} do the task alone: all other heads and MLPs are mean-ablated.",
+            f"{named} do the task alone: the other {every - len(parts)} of {every} heads and MLPs are "
+            "mean-ablated.",
         ),
         LOSS.found(found.alone.loss, found.alone.loss <= found.whole.loss + 0.1),
         WITHOUT.found(found.without.accuracy, found.without.accuracy <= common + 0.05),
@@ -202,7 +204,8 @@ def diagram(subject: Subject, measured: Edges, fault: str) -> Illustration:
     figure = circuit_diagram(strong, names, roles(subject), measured.gap)
     return Illustration(
         figure,
-        f"How a {fault} travels: every direct edge that carries at least {STRONG:.0%} of the "
+        f"How a {fault} travels: the {len(strong)} strongest direct edges that carry at least "
+        f"{STRONG:.0%} of the "
         f"{measured.gap:.1f} logits that tell an unbalanced string from a balanced one, measured by "
         "path patching "
         f"on {measured.pairs} pairs; numbers and widths are logits. Red: heads to which the study gives "
