@@ -17,7 +17,8 @@ from algoscope.figures.histograms import contribution_histograms
 from algoscope.figures.positions import position_points
 from algoscope.model.head import Head
 from algoscope.studies.palindromes.subject import NO_MATCHING, NO_READING, TEXT, Subject
-from algoscope.studies.study import Finding, Illustration, Section, Value
+from algoscope.studies.study import Finding, Illustration, Section
+from algoscope.studies.tested import Claim
 from algoscope.tasks.palindromes import END_POSITION, HALF
 
 FIRST, SECOND = range(1, HALF + 1), range(HALF + 1, 2 * HALF + 1)
@@ -27,6 +28,45 @@ MOST = 3
 """Of ten positions: the signs are right more than twice as often as wrong."""
 STEADY = 0.25
 """Of the spread between positions: what one position says is mostly decided by where it is."""
+
+LOOKED_FOR = Claim(
+    "k-circuit-exceptions",
+    "Seen through the matching head, the second half is looked for and the first half is not.",
+    "positions with the other sign",
+    f"at most {MOST} of each half",
+    "H0.0's value is used as a key in H1.0; H1.0 queries for positions where the property is broken",
+    TEXT,
+)
+LOOKED_FOR_BY_MEAN = Claim(
+    "k-circuit-exceptions-mean-query",
+    "So it is by the mean query.",
+    LOOKED_FOR.unit,
+    LOOKED_FOR.expected,
+)
+HEARD = Claim(
+    "v-circuit-exceptions",
+    "Seen through the matching head, the second half is heard as “not palindrome” and the first half is not.",
+    LOOKED_FOR.unit,
+    LOOKED_FOR.expected,
+    "we expect indices 1-10 to map to negative values and indices 11-20 to positive values",
+    TEXT,
+)
+SAYS_MORE = Claim(
+    "outputs-gap",
+    "What the matching head writes says more for “not palindrome” where there is none.",
+    "mean of the one class minus the other's",
+    "more than 0",
+    "this looks pretty reasonable, even though we averaged over the sequence position",
+    TEXT,
+)
+PLACE = Claim(
+    "values-spread",
+    "What a position says through the two heads depends little on the number that stands there.",
+    "spread over inputs as a share of the spread over positions",
+    f"at most {STEADY:g}",
+    "W_OV of H0.0 is detecting if the sequence position is in the first half or second half",
+    TEXT,
+)
 
 
 def key_circuit(subject: Subject) -> Section:
@@ -41,16 +81,15 @@ def key_circuit(subject: Subject) -> Section:
     )
     pair = _pair(subject)
     if isinstance(pair, str):
-        names = ("k-circuit-exceptions", "k-circuit-exceptions-mean-query")
-        missing = tuple(_exceptions(name, None, pair) for name in names)
+        missing = (LOOKED_FOR.missing(pair), LOOKED_FOR_BY_MEAN.missing(pair))
         return Section("key-circuit", question, text, missing)
     writer, reader = pair
     model, small = subject.model, subject.small
     published = k_circuit(model, writer, reader, position_query(model, reader, END_POSITION))
     mean = k_circuit(model, writer, reader, mean_query(model, small, reader, END_POSITION))
     findings = (
-        _exceptions("k-circuit-exceptions", _wrong_signs(published)),
-        _exceptions("k-circuit-exceptions-mean-query", _wrong_signs(mean)),
+        _signs(LOOKED_FOR, _wrong_signs(published)),
+        _signs(LOOKED_FOR_BY_MEAN, _wrong_signs(mean)),
     )
     panels = (
         (published, "the query is END's position embedding"),
@@ -77,12 +116,12 @@ def value_circuit(subject: Subject) -> Section:
     )
     pair = _pair(subject)
     if isinstance(pair, str):
-        return Section("value-circuit", question, text, (_exceptions("v-circuit-exceptions", None, pair),))
+        return Section("value-circuit", question, text, (HEARD.missing(pair),))
     writer, reader = pair
     values = v_circuit(subject.model, writer, reader, subject.direction.vector)
     chart = position_points(values[None].numpy(), range(len(values)), KINDS, "towards “not palindrome”")
     caption = f"Position embeddings through the OV of head {writer}, then of head {reader}."
-    finding = _exceptions("v-circuit-exceptions", _wrong_signs(values))
+    finding = _signs(HEARD, _wrong_signs(values))
     return Section("value-circuit", question, text, (finding,), (Illustration(chart, caption),))
 
 
@@ -96,9 +135,8 @@ def outputs(subject: Subject) -> Section:
         "sequence, and on all."
     )
     pair = _pair(subject)
-    names = ("outputs-gap", "values-spread")
     if isinstance(pair, str):
-        return Section("outputs", question, text, tuple(_measured(name, None, pair) for name in names))
+        return Section("outputs", question, text, (SAYS_MORE.missing(pair), PLACE.missing(pair)))
     writer, reader = pair
     small, along = subject.small, subject.direction.vector
     out = outputs_through(subject.model, small, writer, reader, along)
@@ -106,10 +144,13 @@ def outputs(subject: Subject) -> Section:
     other, palindrome = (out[small.labels == label].mean(1) for label in (0, 1))
     deviation = values.std(0).mean().item()
     between = values.mean(0).std().item()
+    gap = (other.mean() - palindrome.mean()).item()
     findings = (
-        _measured("outputs-gap", (other.mean() - palindrome.mean()).item()),
-        _measured(
-            "values-spread", deviation / between, f"a standard deviation of {deviation:.4f} on average"
+        SAYS_MORE.found(gap, gap > 0),
+        PLACE.found(
+            deviation / between,
+            deviation / between <= STEADY,
+            reason=f"a standard deviation of {deviation:.4f} over inputs on average",
         ),
     )
     return Section("outputs", question, text, findings, _output_figures(subject, pair, out, values))
@@ -156,43 +197,7 @@ def _wrong_signs(values: torch.Tensor) -> list[int]:
     return first + [position for position in SECOND if values[position] <= 0]
 
 
-def _exceptions(identity: str, wrong: list[int] | None, reason: str = "") -> Finding:
-    what = "looked for" if identity.startswith("k") else "heard as “not palindrome”"
-    quote = "H0.0's value is used as a key in H1.0; H1.0 queries for positions where the property is broken"
-    if identity.startswith("v"):
-        quote = "we expect indices 1-10 to map to negative values and indices 11-20 to positive values"
-    value: Value = None if wrong is None else list(wrong)
-    return Finding(
-        identity,
-        f"Seen through the matching head, the second half is {what} and the first half is not.",
-        value,
-        "positions with the other sign",
-        f"at most {MOST} of each half",
-        None
-        if wrong is None
-        else max(len([p for p in wrong if p in half]) for half in (FIRST, SECOND)) <= MOST,
-        TEXT,
-        reason,
-        "" if identity.endswith("mean-query") else quote,
-    )
-
-
-def _measured(identity: str, value: float | None, reason: str = "") -> Finding:
-    claim, unit, expected, holds, quote = {
-        "outputs-gap": (
-            "What the matching head writes says more for “not palindrome” where there is none.",
-            "mean of the one class minus the other's",
-            "more than 0",
-            lambda gap: gap > 0,
-            "this looks pretty reasonable, even though we averaged over the sequence position",
-        ),
-        "values-spread": (
-            "What a position says through the two heads depends little on the number that stands there.",
-            "spread over inputs as a share of the spread over positions",
-            f"at most {STEADY:g}",
-            lambda share: share <= STEADY,
-            "W_OV of H0.0 is detecting if the sequence position is in the first half or second half",
-        ),
-    }[identity]
-    held = None if value is None else holds(value)
-    return Finding(identity, claim, value, unit, expected, held, TEXT, reason, quote)
+def _signs(claim: Claim, wrong: list[int]) -> Finding:
+    """The positions with the wrong sign: not too many in either half."""
+    most = max(len([position for position in wrong if position in half]) for half in (FIRST, SECOND))
+    return claim.found(list(wrong), most <= MOST)

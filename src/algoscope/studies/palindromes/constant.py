@@ -14,8 +14,9 @@ from algoscope.interventions.run import run
 from algoscope.interventions.sources import Zero
 from algoscope.interventions.sweep import sweep
 from algoscope.model.head import Head, every_head
-from algoscope.studies.palindromes.subject import OURS, TEXT, Subject
-from algoscope.studies.study import Finding, Illustration, Section, Table, Value
+from algoscope.studies.palindromes.subject import TEXT, Subject
+from algoscope.studies.study import Finding, Illustration, Section, Table
+from algoscope.studies.tested import Claim
 from algoscope.tasks.palindromes import END_POSITION, HALF
 
 NEEDED = 0.1
@@ -28,6 +29,56 @@ SAME = 0.9
 """Share of the mean squared output that is constant."""
 NO_LOSS = 0.01
 """In nats."""
+MOVED = 0.1
+"""Of the reading head's attention; of the final norm's scale."""
+
+ROLE = Claim(
+    "constant-head-role",
+    "What the constant head writes is read in one way.",
+    "route",
+    f"that one route saves {CARRIES:.0%} of what zeroing costs",
+)
+WHICH = Claim(
+    "constant-head",
+    "One head is needed only for a constant.",
+    "head",
+    f"zeroing costs at least {NEEDED:g} nats, and the mean at most {SPARED:.0%} of that",
+    source=TEXT,
+)
+WHERE = Claim(
+    "constant-head-where",
+    "The constant is needed in one part of the sequence.",
+    "part of the sequence",
+    "one part, zeroed alone, costs half of what zeroing everywhere costs",
+)
+ATTENTION = Claim(
+    "constant-head-attention",
+    "The constant keeps the reading head's attention off the first half.",
+    "rise of attention",
+    f"without it, at least {MOVED:g} more attention on the first half",
+)
+FINAL_NORM = Claim(
+    "constant-head-final-norm",
+    "Zeroing the head acts through the final norm's scale too.",
+    "ratio of the scales",
+    f"a change of at least {MOVED:.0%}",
+)
+LEARNT = Claim(
+    "constant-head-learnt",
+    "A learnt constant, one vector for each position, replaces the head without loss on fresh examples.",
+    "rise of the loss in nats",
+    f"at most {NO_LOSS:g}",
+)
+SHARE = Claim(
+    "constant-head-share",
+    "What the head writes is roughly the same for all inputs.",
+    "share of its mean squared output, averaged over positions 1 to 20",
+    f"at least {SAME:g}",
+    "its output is roughly the same for all inputs (?)",
+    TEXT,
+)
+CLAIMS = (ROLE, WHICH, WHERE, ATTENTION, FINAL_NORM, LEARNT, SHARE)
+
 PLACES = {
     "START": (0,),
     "the first half": tuple(range(1, HALF + 1)),
@@ -67,14 +118,17 @@ def constant_head(subject: Subject) -> Section:
         "writes where; which reader breaks when the output is taken away on one route, or on all others; "
         "and whether a learnt constant, fitted to one sample, does as well on another."
     )
-    findings = tuple(_finding(identity, found, reason) for identity in _ASKED)
     if found is None:
-        return Section("constant-head", "What does the constant head do?", text, findings)
+        # That there is none is an answer to the question; what it would be for stays open.
+        missing = tuple(
+            claim.found(None, False if claim is WHICH else None, reason=reason) for claim in CLAIMS
+        )
+        return Section("constant-head", "What does the constant head do?", text, missing)
     return Section(
         "constant-head",
         f"What does head {found.head} do, which writes nearly the same whatever the input?",
         text,
-        findings,
+        _findings(found),
         _figures(found),
         (_table(found),),
     )
@@ -139,121 +193,44 @@ def _without(subject: Subject, head: Head) -> tuple[tuple[float, float], tuple[f
     return (attention[0], attention[1]), (scales[0], scales[1])
 
 
-_ASKED = (
-    "constant-head-role",
-    "constant-head",
-    "constant-head-where",
-    "constant-head-attention",
-    "constant-head-final-norm",
-    "constant-head-learnt",
-    "constant-head-share",
-)
-
-
-def _finding(identity: str, found: Constant | None, reason: str) -> Finding:
-    return {
-        "constant-head-role": _role,
-        "constant-head": _which,
-        "constant-head-where": _where,
-        "constant-head-attention": _attention,
-        "constant-head-final-norm": _final_norm,
-        "constant-head-learnt": _learnt,
-        "constant-head-share": _share,
-    }[identity](identity, found, reason)
-
-
-def _which(identity: str, found: Constant | None, reason: str) -> Finding:
-    claim = "One head is needed only for a constant."
-    if found:
-        claim = (
-            f"Head {found.head} is needed, but hardly for what it says about the input: zeroing it costs "
-            f"{found.zero:.3f} nats, its mean in its place {found.mean:.3f}."
-        )
-    value = None if found is None else str(found.head)
-    expected = f"zeroing costs at least {NEEDED:g} nats, and the mean at most {SPARED:.0%} of that"
-    return Finding(identity, claim, value, "head", expected, found is not None, TEXT, reason)
-
-
-def _role(identity: str, found: Constant | None, reason: str) -> Finding:
-    claim = "What the constant head writes is read in one way."
-    value: Value = None
-    holds = None
-    if found:
-        best = found.routes[0]
-        value, holds = str(best), best.kept <= (1 - CARRIES) * found.zero
-        claim = (
-            f"Head {found.head} serves the {value}: given its output on that route alone, the model loses "
-            f"{best.kept:.3f} nats instead of {found.zero:.3f}."
-        )
-    expected = f"that one route saves {CARRIES:.0%} of what zeroing costs"
-    return Finding(identity, claim, value, "route", expected, holds, OURS, reason)
-
-
-def _where(identity: str, found: Constant | None, reason: str) -> Finding:
-    claim, value, holds = "The constant is needed in one part of the sequence.", None, None
-    if found:
-        place = max(found.places, key=lambda name: found.places[name])
-        value, holds = place, found.places[place] >= found.zero / 2
-        claim = (
-            f"The constant is needed at {place}: zeroing it there alone costs {found.places[place]:.3f} nats."
-        )
-    expected = "one part, zeroed alone, costs half of what zeroing everywhere costs"
-    return Finding(identity, claim, value, "part of the sequence", expected, holds, OURS, reason)
-
-
-def _attention(identity: str, found: Constant | None, reason: str) -> Finding:
-    claim, value, holds = "The constant keeps the reading head's attention off the first half.", None, None
-    if found:
-        with_it, without = found.attention
-        value, holds = without - with_it, without - with_it >= 0.1
-        claim = (
+def _findings(found: Constant) -> tuple[Finding, ...]:
+    head, best = found.head, found.routes[0]
+    place = max(found.places, key=lambda name: found.places[name])
+    (with_it, without), (before, after) = found.attention, found.scale
+    share = found.written.constant[1:END_POSITION].mean().item()
+    return (
+        ROLE.found(
+            str(best),
+            best.kept <= (1 - CARRIES) * found.zero,
+            f"Head {head} serves the {best}: given its output on that route alone, the model loses "
+            f"{best.kept:.3f} nats instead of {found.zero:.3f}.",
+        ),
+        WHICH.found(
+            str(head),
+            True,
+            f"Head {head} is needed, but hardly for what it says about the input: zeroing it costs "
+            f"{found.zero:.3f} nats, its mean in its place {found.mean:.3f}.",
+        ),
+        WHERE.found(
+            place,
+            found.places[place] >= found.zero / 2,
+            f"The constant is needed at {place}: zeroing it only there costs {found.places[place]:.3f} nats.",
+        ),
+        ATTENTION.found(
+            without - with_it,
+            without - with_it >= MOVED,
             "The constant keeps the reading head from taking positions of the first half for faults: on "
             f"palindromes they get {with_it:.3f} of its attention from END, and {without:.3f} without head "
-            f"{found.head}."
-        )
-    expected = "without it, at least 0.1 more attention on the first half"
-    return Finding(identity, claim, value, "rise of attention", expected, holds, OURS, reason)
-
-
-def _final_norm(identity: str, found: Constant | None, reason: str) -> Finding:
-    claim, value, holds = "Zeroing the head acts through the final norm's scale too.", None, None
-    if found:
-        before, after = found.scale
-        value, holds = after / before, abs(after / before - 1) >= 0.1
-        claim = (
+            f"{head}.",
+        ),
+        FINAL_NORM.found(
+            after / before,
+            abs(after / before - 1) >= MOVED,
             "Zeroing the head acts through the final norm too: on palindromes its scale goes from "
-            f"{before:.3f} to {after:.3f}, which multiplies what the other components say."
-        )
-    expected = "a change of at least a tenth"
-    return Finding(identity, claim, value, "ratio of the scales", expected, holds, OURS, reason)
-
-
-def _learnt(identity: str, found: Constant | None, reason: str) -> Finding:
-    value = None if found is None else found.learnt
-    return Finding(
-        identity,
-        "A learnt constant, one vector for each position, replaces the head without loss on fresh examples.",
-        value,
-        "rise of the loss in nats",
-        f"at most {NO_LOSS:g}",
-        None if value is None else value <= NO_LOSS,
-        OURS,
-        reason,
-    )
-
-
-def _share(identity: str, found: Constant | None, reason: str) -> Finding:
-    value = None if found is None else found.written.constant[1:END_POSITION].mean().item()
-    return Finding(
-        identity,
-        "What the head writes is roughly the same for all inputs.",
-        value,
-        "share of its mean squared output, averaged over positions 1 to 20",
-        f"at least {SAME:g}",
-        None if value is None else value >= SAME,
-        TEXT,
-        reason,
-        quote="its output is roughly the same for all inputs (?)",
+            f"{before:.3f} to {after:.3f}, which multiplies what the other components say.",
+        ),
+        LEARNT.found(found.learnt, found.learnt <= NO_LOSS),
+        SHARE.found(share, share >= SAME),
     )
 
 

@@ -6,12 +6,39 @@ from algoscope.discovery.faithfulness import MEAN, Faithfulness, Part, faithfuln
 from algoscope.interventions.sources import Resample
 from algoscope.model.head import Head
 from algoscope.studies.generic import LEAST_ACCURACY
-from algoscope.studies.palindromes.subject import LEAST_CONTRAST, NO_MATCHING, NO_READING, OURS, TEXT, Subject
-from algoscope.studies.study import Finding, Section, Table
+from algoscope.studies.palindromes.subject import LEAST_CONTRAST, NO_MATCHING, NO_READING, TEXT, Subject
+from algoscope.studies.study import Section, Table
+from algoscope.studies.tested import Claim
 from algoscope.tasks.palindromes import HALF
 
 GUESS = 0.6
 """Half of the sequences are palindromes: an accuracy below this is little better than guessing."""
+
+ALONE = Claim(
+    "circuit-only-accuracy",
+    "With everything outside the matching and the reading head at its mean, the model is still right.",
+    "share of answers",
+    f"at least {LEAST_ACCURACY:g}",
+    source=TEXT,
+)
+RESAMPLED = Claim(
+    "circuit-only-accuracy-resample",
+    "With everything outside them taken from another input, it is right too.",
+    "share of answers",
+    f"at least {LEAST_ACCURACY:g}",
+)
+WITHOUT = Claim(
+    "circuit-without-accuracy",
+    "With the two heads at their mean, the model guesses.",
+    "share of answers",
+    f"at most {GUESS:g}",
+)
+LARGER = Claim(
+    "larger-circuit-only-accuracy",
+    "With everything outside the larger circuit at its mean, the model is right.",
+    "share of answers",
+    f"at least {LEAST_ACCURACY:g}",
+)
 
 
 def circuit(subject: Subject) -> Section:
@@ -24,30 +51,26 @@ def circuit(subject: Subject) -> Section:
         "other heads that report a pair or compare, and heads that break the model when zeroed; it is "
         "left out if it is the whole model. On the published 500 sequences; embeddings and norms stay."
     )
-    names = (
-        "circuit-only-accuracy",
-        "circuit-only-accuracy-resample",
-        "circuit-without-accuracy",
-        "larger-circuit-only-accuracy",
-    )
     if subject.reader is None or subject.matcher is None:
         reason = NO_READING if subject.reader is None else NO_MATCHING
-        return Section("circuit", question, text, tuple(_finding(name, None, "", reason) for name in names))
+        claims = (ALONE, RESAMPLED, WITHOUT, LARGER)
+        return Section("circuit", question, text, tuple(claim.missing(reason) for claim in claims))
     claimed = (subject.matcher, subject.reader)
     mean, resample = _tested(subject, claimed)
-    measured = (mean.alone.accuracy, resample.alone.accuracy, mean.without.accuracy)
-    called = f"heads {claimed[0]} and {claimed[1]}"
-    findings = [_finding(name, value, called, "") for name, value in zip(names, measured, strict=False)]
-    rows = [*_rows(called, mean, resample)]
+    rows = _rows(f"heads {claimed[0]} and {claimed[1]}", mean, resample)
+    findings = [
+        ALONE.found(mean.alone.accuracy, mean.alone.accuracy >= LEAST_ACCURACY),
+        RESAMPLED.found(resample.alone.accuracy, resample.alone.accuracy >= LEAST_ACCURACY),
+        WITHOUT.found(mean.without.accuracy, mean.without.accuracy <= GUESS),
+    ]
     larger = _larger(subject, claimed)
     if len(claimed) < len(larger) < subject.ablated.zero.numel():
         mean, resample = _tested(subject, larger)
-        name = "heads " + ", ".join(map(str, larger))
-        rows += _rows(name, mean, resample)
-        findings.append(_finding(names[-1], mean.alone.accuracy, name, ""))
+        rows += _rows("heads " + ", ".join(map(str, larger)), mean, resample)
+        findings.append(LARGER.found(mean.alone.accuracy, mean.alone.accuracy >= LEAST_ACCURACY))
     else:
         what = "the two heads" if len(larger) == len(claimed) else "the whole model"
-        findings.append(_finding(names[-1], None, "the larger circuit", f"the larger circuit is {what}"))
+        findings.append(LARGER.missing(f"the larger circuit is {what}"))
     columns = (
         "circuit",
         "replaced by",
@@ -78,35 +101,6 @@ def _larger(subject: Subject, claimed: tuple[Head, Head]) -> tuple[Head, ...]:
     heads |= {head for head, contrast in roles.contrast.items() if contrast >= LEAST_CONTRAST}
     heads |= {Head(*where) for where in (subject.ablated.zero >= 0.1).nonzero().tolist()}
     return tuple(sorted(heads))
-
-
-def _finding(identity: str, value: float | None, name: str, reason: str) -> Finding:
-    name = name or "the matching and the reading head"
-    claim, expected, holds = {
-        "circuit-only-accuracy": (
-            f"With everything outside {name} at its mean, the model is still right.",
-            f"at least {LEAST_ACCURACY:g}",
-            lambda accuracy: accuracy >= LEAST_ACCURACY,
-        ),
-        "circuit-only-accuracy-resample": (
-            f"With everything outside {name} taken from another input, it is right too.",
-            f"at least {LEAST_ACCURACY:g}",
-            lambda accuracy: accuracy >= LEAST_ACCURACY,
-        ),
-        "circuit-without-accuracy": (
-            f"With {name} at their mean, the model guesses.",
-            f"at most {GUESS:g}",
-            lambda accuracy: accuracy <= GUESS,
-        ),
-        "larger-circuit-only-accuracy": (
-            f"With everything outside {name} at its mean, the model is right.",
-            f"at least {LEAST_ACCURACY:g}",
-            lambda accuracy: accuracy >= LEAST_ACCURACY,
-        ),
-    }[identity]
-    source = TEXT if identity == "circuit-only-accuracy" else OURS
-    held = None if value is None else holds(value)
-    return Finding(identity, claim, value, "share of answers", expected, held, source, reason)
 
 
 def _rows(name: str, mean: Faithfulness, resample: Faithfulness) -> list[tuple[str | float, ...]]:

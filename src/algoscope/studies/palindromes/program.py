@@ -10,8 +10,9 @@ from torch import Tensor
 from algoscope.analysis.accuracy import answer_logits
 from algoscope.discovery.mirror_program import Program, broken_pairs, fit_program, predict
 from algoscope.figures.scatter import two_heads
-from algoscope.studies.palindromes.subject import NO_READING, OURS, Subject
+from algoscope.studies.palindromes.subject import NO_READING, Subject
 from algoscope.studies.study import Finding, Illustration, Section, Table
+from algoscope.studies.tested import Claim
 from algoscope.tasks.palindromes import PAIRS
 from algoscope.tasks.task import Examples
 
@@ -19,6 +20,37 @@ AGREE = 0.99
 MISTAKES = 0.5
 CALIBRATED = 0.02
 FITTED, FRESH = 4000, 6000
+
+AGREES = Claim(
+    "program-agreement",
+    "The program's verdict is the model's, and more often than the task's own rule is.",
+    "share",
+    f"at least {AGREE:g}, and no less than the task's rule",
+)
+ERRS = Claim(
+    "program-agreement-on-mistakes",
+    "The program predicts the model's mistakes.",
+    "share of the model's mistakes",
+    f"at least {MISTAKES:g}; the rule predicts none",
+)
+NEAR = Claim(
+    "program-calibration",
+    "The program's probability is near the model's.",
+    "mean distance of the probabilities",
+    f"at most {CALIBRATED:g}",
+)
+UNFITTED = Claim(
+    "program-agreement-unfitted",
+    "The weights alone give the model's verdicts, with the final norm in place of fitted constants.",
+    "share",
+    f"at least {AGREE:g}",
+)
+FOOLED = Claim(
+    "program-adversarial-agreement",
+    "The program is fooled by what fools the model.",
+    "share of the inputs that a search found",
+    f"at least {MISTAKES:g}",
+)
 
 
 @dataclass(frozen=True)
@@ -33,9 +65,13 @@ class Compared:
     unfitted: Float[Tensor, "batch"]
     """What the weights predict without any fitted constant."""
 
-    def agreement(self, verdict: Tensor, rows: Tensor | slice = slice(None)) -> float | None:
-        """How often a verdict ("no palindrome") is the model's own on these rows; None if there are none."""
-        same = (verdict == (self.did > 0))[rows].double()
+    def agreement(self, verdict: Tensor) -> float:
+        """How often a verdict ("no palindrome") is the model's own."""
+        return (verdict == (self.did > 0)).double().mean().item()
+
+    def on_mistakes(self, verdict: Tensor) -> float | None:
+        """The same where the model is wrong; None if it never is."""
+        same = (verdict == (self.did > 0))[self.mistaken].double()
         return same.mean().item() if len(same) else None
 
     def distance(self, probability: Tensor) -> float:
@@ -56,8 +92,8 @@ def program(subject: Subject) -> Section:
     """Is the algorithm a small program?"""
     question = "Is the algorithm a small program that predicts the model, its mistakes included?"
     if subject.tables is None:
-        missing = tuple(_finding(name, None, NO_READING) for name in _IDS)
-        return Section("program", question, _TEXT, (*missing, _adversarial(subject, None)))
+        claims = (AGREES, ERRS, NEAR, UNFITTED, FOOLED)
+        return Section("program", question, _TEXT, tuple(claim.missing(NO_READING) for claim in claims))
     fitted = subject.seen.task.sample(FITTED, subject.seed + 3)
     fresh = subject.seen.task.sample(FRESH, subject.seed + 4)
     found = fit_program(subject.tables, broken_pairs(fitted.concepts["mismatch"]), _odds(subject, fitted))
@@ -72,7 +108,7 @@ def program(subject: Subject) -> Section:
         "program",
         question,
         f"{_TEXT} {constants}",
-        (*(_finding(name, compared, "") for name in _IDS), _adversarial(subject, found)),
+        (*_findings(compared), _adversarial(subject, found)),
         (_figure(compared),),
         (_baselines(compared), _tables(found)),
     )
@@ -85,68 +121,35 @@ _TEXT = (
     "the pushes; their sum, times a gain, plus a bias, is the log odds of “not palindrome”. Three "
     "constants are fitted: the sharpness of the softmax, the gain and the bias."
 )
-_IDS = (
-    "program-agreement",
-    "program-agreement-on-mistakes",
-    "program-calibration",
-    "program-agreement-unfitted",
-)
 
 
-def _finding(identity: str, found: Compared | None, reason: str) -> Finding:
-    value: float | None = None
-    if identity == "program-agreement":
-        claim, unit = (
-            "The program's verdict is the model's, and more often than the task's own rule is.",
-            "share",
-        )
-        expected = f"at least {AGREE:g}, and no less than the task's rule"
-        rule = None
-        if found:
-            value, rule = found.agreement(found.said > 0), found.agreement(found.rule)
-            claim = f"{claim} The rule agrees with the model {rule:.2%} of the time."
-        holds = None if value is None or rule is None else value >= max(AGREE, rule)
-    elif identity == "program-calibration":
-        claim, unit, expected = (
-            "The program's probability is near the model's.",
-            "mean distance of the probabilities",
-            f"at most {CALIBRATED:g}",
-        )
-        value = found.distance(found.said.sigmoid()) if found else None
-        holds = None if value is None else value <= CALIBRATED
-    elif identity == "program-agreement-unfitted":
-        claim = (
-            "The weights alone give the model's verdicts, with the final norm in place of fitted constants."
-        )
-        unit, expected = "share", f"at least {AGREE:g}"
-        value = found.agreement(found.unfitted > 0) if found else None
-        holds = None if value is None else value >= AGREE
-    else:
-        claim, unit, expected = (
-            "The program predicts the model's mistakes.",
-            "share of the model's mistakes",
-            f"at least {MISTAKES:g}; the rule predicts none",
-        )
-        value = found.agreement(found.said > 0, found.mistaken) if found else None
-        reason = reason or ("" if value is not None else f"the model makes no mistake on {FRESH:,} sequences")
-        holds = None if value is None else value >= MISTAKES
-    return Finding(identity, claim, value, unit, expected, holds, OURS, reason if value is None else "")
+def _findings(found: Compared) -> tuple[Finding, ...]:
+    agreed, rule = found.agreement(found.said > 0), found.agreement(found.rule)
+    unfitted = found.agreement(found.unfitted > 0)
+    mistakes = found.on_mistakes(found.said > 0)
+    distance = found.distance(found.said.sigmoid())
+    none = f"the model makes no mistake on {FRESH:,} sequences"
+    return (
+        AGREES.found(
+            agreed,
+            agreed >= max(AGREE, rule),
+            f"{AGREES.claim} The rule agrees with the model {rule:.2%} of the time.",
+        ),
+        ERRS.missing(none) if mistakes is None else ERRS.found(mistakes, mistakes >= MISTAKES),
+        NEAR.found(distance, distance <= CALIBRATED),
+        UNFITTED.found(unfitted, unfitted >= AGREE),
+    )
 
 
-def _adversarial(subject: Subject, found: Program | None) -> Finding:
+def _adversarial(subject: Subject, found: Program) -> Finding:
     """What the program says of inputs that were found because they fool the model."""
-    claim, unit = "The program is fooled by what fools the model.", "share of the inputs that a search found"
-    identity, expected = "program-adversarial-agreement", f"at least {MISTAKES:g}"
-    if found is None:
-        return Finding(identity, claim, None, unit, expected, None, OURS, NO_READING)
     fooled = subject.fooled
     if not len(fooled):
-        reason = f"no input was found that fools the model, of {fooled.tried:,} tried"
-        return Finding(identity, claim, None, unit, expected, None, OURS, reason)
+        return FOOLED.missing(f"no input was found that fools the model, of {fooled.tried:,} tried")
     broken = broken_pairs(subject.seen.task.concepts(fooled.tokens)["mismatch"])
     # The model is wrong on every one of them, so the program agrees where it is wrong too.
     share = ((found.logit(broken) > 0) != (fooled.labels == 0)).double().mean().item()
-    return Finding(identity, claim, share, unit, expected, share >= MISTAKES, OURS)
+    return FOOLED.found(share, share >= MISTAKES)
 
 
 def _odds(subject: Subject, examples: Examples) -> Float[Tensor, "batch"]:
@@ -182,7 +185,7 @@ def _baselines(found: Compared) -> Table:
         ),
     }
     rows = tuple(
-        (name, found.agreement(verdict), found.agreement(verdict, found.mistaken), found.distance(sure))
+        (name, found.agreement(verdict), found.on_mistakes(verdict), found.distance(sure))
         for name, (verdict, sure) in verdicts.items()
     )
     columns = ("what", "agrees with the model", "on the model's mistakes", "mean distance of probabilities")

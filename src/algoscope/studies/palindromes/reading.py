@@ -16,12 +16,12 @@ from algoscope.interventions.sweep import sweep
 from algoscope.model.head import Head
 from algoscope.studies.palindromes.subject import (
     NO_READING,
-    OURS,
     TEXT,
     Subject,
     answer_attention,
 )
-from algoscope.studies.study import Finding, Illustration, Section, Table
+from algoscope.studies.study import Illustration, Section, Table
+from algoscope.studies.tested import Claim
 from algoscope.tasks.palindromes import END_POSITION, HALF
 from algoscope.tasks.task import Examples
 
@@ -29,9 +29,68 @@ SHARP = 0.5
 """More than everything else together."""
 NO_LOSS = 0.01
 """In nats: the answer's odds change by a hundredth."""
+LITTLE = 0.1
+"""Share of attention."""
+LOSS = 0.1
+"""In nats."""
 ALIKE = 0.9
 """Cosine with the mean query."""
 EACH = 3
+
+OFFENDING = Claim(
+    "offending-attention",
+    "Where the sequence is no palindrome, the reading head looks at the offending numbers.",
+    "mean share of its attention",
+    f"at least {SHARP:g}",
+    "the pattern is sharply concentrated on the tokens which cause the string not to be a palindrome",
+    TEXT,
+)
+DIFFUSE = Claim(
+    "palindrome-attention",
+    "Where it is a palindrome, the reading head spreads its attention.",
+    "mean largest weight",
+    f"less than {SHARP:g}",
+    "for palindromes, the attention pattern is approximately diffuse across many tokens",
+    TEXT,
+)
+FIRST_HALF = Claim(
+    "first-half-attention",
+    "The earlier members of broken pairs are not looked at.",
+    "mean share of its attention",
+    f"at most {LITTLE:g}",
+)
+NEEDED = Claim(
+    "query-zero-ablation",
+    "The reading head's queries matter.",
+    "rise of the loss in nats",
+    f"at least {LOSS:g}",
+    "H1.0's q values are important, since ablating them elevates loss",
+    TEXT,
+)
+ONE_FOR_ALL = Claim(
+    "query-mean-ablation",
+    "The mean query does as well as each input's own.",
+    "rise of the loss in nats",
+    f"at most {NO_LOSS:g}",
+    "mean ablating them did not impact the loss",
+    TEXT,
+)
+SAME = Claim(
+    "query-alike",
+    "Every input's query points the same way as their mean.",
+    "smallest cosine with the mean query",
+    f"at least {ALIKE:g}",
+    "H1.0's q values are roughly the same for every input",
+    TEXT,
+)
+POSITION = Claim(
+    "query-position",
+    "The mean query is the one that END's position embedding makes.",
+    "cosine",
+    f"at least {ALIKE:g}",
+    "the left expression is a constant vector: the mean query direction we found above",
+    TEXT,
+)
 
 
 def attention(subject: Subject) -> Section:
@@ -45,18 +104,20 @@ def attention(subject: Subject) -> Section:
     )
     head = subject.reader
     if head is None:
-        names = ("offending-attention", "palindrome-attention", "first-half-attention")
-        findings = tuple(_share(name, None) for name in names)
-        return Section("reading-attention", question, text, findings)
+        missing = tuple(claim.missing(NO_READING) for claim in (OFFENDING, DIFFUSE, FIRST_HALF))
+        return Section("reading-attention", question, text, missing)
     rows, examples = answer_attention(subject, head), subject.published
     offending = examples.concepts["mismatch"].clone()
     offending[:, : HALF + 1] = False
     broken = examples.labels == 0
     share = (rows * offending).sum(1)
+    on_faults = share[broken].mean().item()
+    largest = rows[~broken].amax(1).mean().item()
+    first_half = _first_half(rows, examples)
     findings = (
-        _share("offending-attention", share[broken].mean().item()),
-        _share("palindrome-attention", rows[~broken].amax(1).mean().item()),
-        _share("first-half-attention", _first_half(rows, examples)),
+        OFFENDING.found(on_faults, on_faults >= SHARP),
+        DIFFUSE.found(largest, largest < SHARP),
+        FIRST_HALF.found(first_half, first_half <= LITTLE),
     )
     return Section(
         "reading-attention",
@@ -78,50 +139,20 @@ def asking(subject: Subject) -> Section:
     )
     head = subject.reader
     if head is None:
-        names = ("query-zero-ablation", "query-mean-ablation", "query-alike", "query-position")
-        return Section("queries", question, text, tuple(_query(name, None) for name in names))
+        claims = (NEEDED, ONE_FOR_ALL, SAME, POSITION)
+        return Section("queries", question, text, tuple(claim.missing(NO_READING) for claim in claims))
     zero, mean = (_rise(subject, head, "q", source) for source in (Zero(), Mean()))
     asked = queries(subject.model, subject.small, head, END_POSITION)
     alike = functional.cosine_similarity(asked, asked.mean(0, keepdim=True)).min().item()
     alone = position_query(subject.model, head, END_POSITION)
     cosine = functional.cosine_similarity(alone, asked.mean(0), dim=0).item()
     findings = (
-        _query("query-zero-ablation", zero),
-        _query("query-mean-ablation", mean),
-        _query("query-alike", alike),
-        _query("query-position", cosine),
+        NEEDED.found(zero, zero >= LOSS),
+        ONE_FOR_ALL.found(mean, mean <= NO_LOSS),
+        SAME.found(alike, alike >= ALIKE),
+        POSITION.found(cosine, cosine >= ALIKE),
     )
     return Section("queries", question, text, findings)
-
-
-def _share(identity: str, value: float | None) -> Finding:
-    claim, unit, expected, quote, holds = {
-        "offending-attention": (
-            "Where the sequence is no palindrome, the reading head looks at the offending numbers.",
-            "mean share of its attention",
-            f"at least {SHARP:g}",
-            "the pattern is sharply concentrated on the tokens which cause the string not to be a palindrome",
-            lambda share: share >= SHARP,
-        ),
-        "palindrome-attention": (
-            "Where it is a palindrome, the reading head spreads its attention.",
-            "mean largest weight",
-            f"less than {SHARP:g}",
-            "for palindromes, the attention pattern is approximately diffuse across many tokens",
-            lambda share: share < SHARP,
-        ),
-        "first-half-attention": (
-            "The earlier members of broken pairs are not looked at.",
-            "mean share of its attention",
-            "at most 0.1",
-            "",
-            lambda share: share <= 0.1,
-        ),
-    }[identity]
-    source = TEXT if quote else OURS
-    if value is None:
-        return Finding(identity, claim, None, unit, expected, None, source, NO_READING, quote)
-    return Finding(identity, claim, value, unit, expected, holds(value), source, quote=quote)
 
 
 def _first_half(rows: Float[Tensor, "batch key"], examples: Examples) -> float:
@@ -159,42 +190,6 @@ def _by_count(share: Float[Tensor, "batch"], examples: Examples) -> Table:
     )
     caption = "Share of the reading head's attention on offending numbers of the second half."
     return Table(("mismatched pairs", "sequences", "mean share"), rows, caption)
-
-
-def _query(identity: str, value: float | None) -> Finding:
-    claim, unit, expected, quote, holds = {
-        "query-zero-ablation": (
-            "The reading head's queries matter.",
-            "rise of the loss in nats",
-            "at least 0.1",
-            "H1.0's q values are important, since ablating them elevates loss",
-            lambda rise: rise >= 0.1,
-        ),
-        "query-mean-ablation": (
-            "The mean query does as well as each input's own.",
-            "rise of the loss in nats",
-            f"at most {NO_LOSS:g}",
-            "mean ablating them did not impact the loss",
-            lambda rise: rise <= NO_LOSS,
-        ),
-        "query-alike": (
-            "Every input's query points the same way as their mean.",
-            "smallest cosine with the mean query",
-            f"at least {ALIKE:g}",
-            "H1.0's q values are roughly the same for every input",
-            lambda cosine: cosine >= ALIKE,
-        ),
-        "query-position": (
-            "The mean query is the one that END's position embedding makes.",
-            "cosine",
-            f"at least {ALIKE:g}",
-            "the left expression is a constant vector: the mean query direction we found above",
-            lambda cosine: cosine >= ALIKE,
-        ),
-    }[identity]
-    if value is None:
-        return Finding(identity, claim, None, unit, expected, None, TEXT, NO_READING, quote)
-    return Finding(identity, claim, value, unit, expected, holds(value), TEXT, quote=quote)
 
 
 def _rise(subject: Subject, head: Head, letter: str, source: Source) -> float:
