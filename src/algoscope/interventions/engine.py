@@ -38,17 +38,14 @@ class Engine:
         answers: Int[Tensor, "answer"],
         plans: Sequence[Plan],
         rows_at_once: int,
-        also: Sequence[str] = (),
     ) -> None:
-        """`also` are further sites of the clean run to keep in `clean`, for sources that ask for them."""
         self.model = model
         self.tokens = tokens
         self.answers = answers
         self.bias = model.attention_bias(tokens)
         self.last = model.config.n_layers - 1
         self.part = max(1, rows_at_once // len(tokens))
-        wanted = self._needed(plans) | set(also)
-        self.clean: Cache = model.run_with_cache(tokens, sites=[n for n in model.sites if n in wanted])[1]
+        self.clean: Cache = model.run_with_cache(tokens, sites=sorted(self._needed(plans)))[1]
         self._untapped = Taps(model.sites)
 
     def clean_logits(self) -> Float[Tensor, "batch answer class"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -33,3 +34,13 @@ def _activated(act: object, hidden: Tensor) -> Tensor:
     assert callable(act)
     activated: Tensor = act(hidden)
     return activated
+
+
+def keep_freed_memory() -> None:
+    """Lets what a part frees be there for the next one, on Linux.
+
+    The C library hands freed blocks back to the system, which then has to clear them again, until a
+    larger block has once been freed: from then on it keeps blocks of up to that size (`man mallopt`,
+    M_MMAP_THRESHOLD; 32 MiB is the most that counts). This one is never touched, so it costs nothing.
+    """
+    torch.empty(31 * 2**20, dtype=torch.uint8)

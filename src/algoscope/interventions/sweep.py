@@ -13,6 +13,7 @@ from torch import Tensor
 from algoscope.errors import UserError
 from algoscope.interventions.edits import edit
 from algoscope.interventions.engine import Engine
+from algoscope.interventions.in_place import keep_freed_memory
 from algoscope.interventions.intervention import Intervention, Place, Variant, each, place, refuse_overwriting
 from algoscope.interventions.metrics import Metric
 from algoscope.interventions.plan import Entry, Plan, plan, reaches
@@ -107,6 +108,7 @@ def _logits(
     clean = model.W_E.new_empty(len(tokens), len(answers), model.config.d_vocab_out)
     logits = model.W_E.new_empty(len(span), *clean.shape)
     groups = _groups(planned)
+    keep_freed_memory()
     for start in range(0, len(tokens), rows_at_once):
         rows = slice(start, min(start + rows_at_once, len(tokens)))
         engine = Engine(model, tokens[rows], answers, [group[0].plan for group in groups], rows_at_once)
