@@ -170,4 +170,6 @@ def _question(still_open: Collection[Inference], has_task: bool) -> str:
     arguments = ", ".join(f"{each.setting}= ({' or '.join(CHOICES[each.setting])})" for each in still_open)
     settings = " or ".join(each.setting for each in still_open)
     who = "neither the file nor the task says" if has_task else "the file does not say"
-    return f"{who} {settings}: give {arguments}" + ("" if has_task else ", or a task")
+    task = "" if has_task else ", or a task"
+    options = "`--set`" if has_task else "`--set` and `--task`"
+    return f"{who} {settings}: give {arguments}{task}; on the command line, with {options}"
