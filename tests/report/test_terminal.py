@@ -24,3 +24,12 @@ def test_the_table_has_each_findings_verdict_id_value_and_expectation(evil_study
 
 def test_text_in_brackets_is_no_markup(evil_study):
     assert "[red]name[/red]" in printed(replace(evil_study, title="[red]name[/red]"))
+
+
+def test_a_long_value_hides_no_verdict_and_takes_one_line(evil_study):
+    section = evil_study.sections[0]
+    finding = replace(section.findings[0], value=[[1.0 / 3] * 9] * 9)
+    study = replace(evil_study, sections=(replace(section, findings=(finding,)),))
+    (line,) = [line for line in printed(study).splitlines() if f" {finding.id} " in line]
+    assert line.startswith(finding.verdict)
+    assert "…" in line
