@@ -103,7 +103,7 @@ REFUTED = {
     "neurons-below-rarer-later", "neurons-exactly-half-last", "query-exactly-uniform",
     "tally-before-almost-zero", "tally-after-uniform", "tally-uneven-later",
     "tally-less-pronounced-for-close", "tally-without-length-r2", "mlp-alignment-predicts-strength",
-    "elevation-circuit-accuracy-strict", "elevation-circuit-complete",
+    "elevation-circuit-accuracy-strict", "elevation-circuit-complete", "adversarial-where-uneven",
 }  # fmt: skip
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from algoscope.analysis.attribution import histograms
+from algoscope.analysis.directions import attention_norm_fit
+from algoscope.analysis.linearised import fit_norm
+from algoscope.analysis.reading import values_at
 from algoscope.figures.histograms import contribution_histograms
 from algoscope.figures.shares import against_share
+from algoscope.model.head import Head
 from algoscope.studies.brackets.deciding import MOST_POINTS, SHARE
 from algoscope.studies.brackets.subject import NO_MLP, Subject, present
-from algoscope.studies.study import Finding, Illustration, Section
+from algoscope.studies.study import Finding, Illustration, Section, Table
 from algoscope.studies.tested import OURS, TEXT, Claim
 
 LEAST_R2 = 0.9
@@ -89,7 +93,8 @@ def before_elevation(subject: Subject) -> Section:
         _negative(subject),
         _sharp(subject),
     )
-    return Section("before-elevation", question, TEXT_ABOVE + subject.caution, findings, _figures(subject))
+    text, figures = TEXT_ABOVE + subject.caution, _figures(subject)
+    return Section("before-elevation", question, text, findings, figures, (_norms(subject),))
 
 
 def _mlps(subject: Subject) -> tuple[Finding, ...]:
@@ -170,6 +175,30 @@ def _sharp(subject: Subject) -> Finding:
         return SHARP_MLP.missing("there is not every kind of string among those that start open")
     apart = min(((side.mean() - balanced.mean()) / balanced.std()).item() for side in sides)
     return SHARP_MLP.found(apart, apart >= SHARP)
+
+
+def _norms(subject: Subject) -> Table:
+    """How linear each norm on the way is, at the one position that matters and over all."""
+    assert subject.elevation.head is not None
+    assert subject.input_fit is not None
+    head, last = Head.parse(subject.elevation.head), subject.model.config.n_layers - 1
+    stream = values_at(subject.model, subject.examples, f"blocks.{last}.hook_resid_post")
+    everywhere = fit_norm(subject.model.ln_final, stream).r2
+    before = attention_norm_fit(subject.model, subject.examples, head.layer, None).r2
+    rows: list[tuple[str, str, float | None, float]] = [
+        ("final norm", f"position {subject.answer}", subject.seen.fit.r2, everywhere),
+        (f"before head {head}", f"position {subject.read}", subject.input_fit.r2, before),
+    ]
+    if subject.tally.tally is not None:
+        rows.append((f"before head {subject.tally.tally.head}", "–", None, subject.tally.tally.r2))
+    return Table(
+        ("norm", "at", "r² there", "r² over all positions"),
+        tuple(rows),
+        "Share of variance that one linear map explains of each norm that a direction is taken through. "
+        "The direction "
+        f"before head {head} went through two: their product is "
+        f"{subject.input_fit.r2 * subject.seen.fit.r2:.3f}.",
+    )
 
 
 def _figures(subject: Subject) -> tuple[Illustration, ...]:

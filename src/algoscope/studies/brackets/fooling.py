@@ -6,10 +6,12 @@ import torch
 from torch import Tensor
 
 from algoscope.analysis.accuracy import answer_logits
+from algoscope.analysis.patterns import pattern_with_mean_keys, split_by_order
+from algoscope.analysis.ranks import rank_correlation
 from algoscope.discovery.adversarial import Fooled, among, search, token_changes
 from algoscope.discovery.error_rates import ErrorRate, error_rates
 from algoscope.figures.heatmaps import heatmaps
-from algoscope.studies.brackets.subject import Subject
+from algoscope.studies.brackets.subject import NO_TALLY, Subject
 from algoscope.studies.study import Finding, Illustration, Section, ShownInput, Table
 from algoscope.studies.tested import Claim
 from algoscope.tasks.bracket_strings import LONGEST, Mix
@@ -26,13 +28,19 @@ BEST = Claim(
     "There are strings that the model is sure of, and wrong about.",
     "probability of the wrong answer",
     "at least 0.9 for the worst that is found",
-    "these patches are important for generating adversarial examples",
 )
 GUIDED = Claim(
     "adversarial-family",
     "Two nested halves with “)(” between them, A)(B, are taken for balanced.",
     "highest probability of “balanced”, over all depths of A and B",
     "at least 0.9",
+)
+WHERE = Claim(
+    "adversarial-where-uneven",
+    "A)(B fools the model where the tally head looks unevenly from the position behind A).",
+    "rank correlation of unevenness and of the probability of “balanced”, over all depths",
+    "at least 0.5",
+    "these patches are important for generating adversarial examples",
 )
 UNGUIDED = Claim(
     "adversarial-unguided",
@@ -75,6 +83,7 @@ def fooling(subject: Subject) -> Section:
         _best([nested, guided, unguided]),
         _rate(rates),
         _family(family, balanced),
+        _where(subject, balanced, depths),
         UNGUIDED.found(
             len(unguided),
             len(unguided) >= 1,
@@ -113,6 +122,20 @@ def _best(found: list[Fooled]) -> Finding:
 def _family(family: list[str], balanced: Tensor) -> Finding:
     value, best = balanced.max().item(), family[int(balanced.argmax())]
     return GUIDED.found(value, value >= 0.9, f"Of all A)(B, {best} looks most balanced to the model.")
+
+
+def _where(subject: Subject, balanced: Tensor, depths: list[tuple[int, int]]) -> Finding:
+    """Unevenness is that over the suffix of the “(” that begins “(B”, whose tally the model must get "
+    "right."""
+    found = subject.tally.tally
+    if found is None:
+        return WHERE.missing(subject.tally.reason or NO_TALLY)
+    left, right = Brackets().encode(["(" * LONGEST, ")" * LONGEST])
+    pattern = pattern_with_mean_keys(subject.model, left, right, found.head.layer)[found.head.index]
+    moved = [suffix.moved for suffix in split_by_order(pattern, range(LONGEST + 1)).suffix]
+    uneven = torch.tensor([moved[2 * a + 2] for a, _ in depths])
+    value = rank_correlation(uneven, balanced)
+    return WHERE.missing("one of the two is constant") if value != value else WHERE.found(value, value >= 0.5)
 
 
 def _rate(rates: dict[str, ErrorRate]) -> Finding:

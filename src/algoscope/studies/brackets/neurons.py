@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from algoscope.analysis.neurons import KINDS, MOVES
 from algoscope.analysis.ranks import rank_correlation
@@ -94,14 +95,15 @@ def neurons(subject: Subject) -> Section:
         for layer, count in counts.items()
     )
     value: Value = [[count[kind] for kind in KINDS] for count in counts.values()]
+    effects = {layer: ablation_effects(subject, layer) for layer in kinds}
     first = COUNTS.found(value, detecting >= every / 4, f"What the neurons detect, by {said}.")
     return Section(
         "neurons",
         question,
         TEXT_ABOVE + subject.caution,
-        (first, *_layers(counts), _alignment(subject)),
+        (first, *_layers(counts), _alignment(subject, effects)),
         _figures(subject, counts),
-        (_table(subject),),
+        (_table(subject, effects),),
     )
 
 
@@ -121,7 +123,7 @@ def _layers(counts: dict[int, dict[str, int]]) -> tuple[Finding, ...]:
     )
 
 
-def _alignment(subject: Subject) -> Finding:
+def _alignment(subject: Subject, effects: dict[int, Tensor]) -> Finding:
     """Do those neurons matter most whose ablation, where the head reads, changes most?"""
     claim = Claim(
         "neuron-strength-predicts-effect",
@@ -131,14 +133,14 @@ def _alignment(subject: Subject) -> Finding:
         source=OURS,
     )
     strength = torch.cat([kinds.strength for kinds in subject.kinds.values()])
-    effect = torch.cat([ablation_effects(subject, layer) for layer in subject.kinds])
+    effect = torch.cat(list(effects.values()))
     value = rank_correlation(strength, effect)
     if value != value:
         return claim.missing("there are too few neurons")
     return claim.found(value, value >= 0.5)
 
 
-def ablation_effects(subject: Subject, layer: int) -> torch.Tensor:
+def ablation_effects(subject: Subject, layer: int) -> Tensor:
     """How far the mean answer of unbalanced strings moves when a neuron writes its mean there: logits."""
     assert subject.read is not None
     some = subject.opening[subject.opening.labels == 0][:SWEPT]
@@ -151,7 +153,7 @@ def ablation_effects(subject: Subject, layer: int) -> torch.Tensor:
     return (found.values - found.clean).abs().cpu()
 
 
-def _table(subject: Subject) -> Table:
+def _table(subject: Subject, effects: dict[int, Tensor]) -> Table:
     ranked = sorted(
         (
             (kinds.strength[neuron].item(), layer, neuron)
@@ -166,13 +168,16 @@ def _table(subject: Subject) -> Table:
             subject.kinds[layer].kinds[neuron],
             *map(float, subject.kinds[layer].means[neuron]),
             strength,
+            effects[layer][neuron].item(),
         )
         for strength, layer, neuron in ranked[:STRONGEST]
     )
     return Table(
-        ("neuron", "detects", "mean below half", "at half", "above half", "strength"),
+        ("neuron", "detects", "mean below half", "at half", "above half", "strength", "effect"),
         rows,
-        f"The {len(rows)} strongest neurons: mean contributions towards “unbalanced”, in logits.",
+        f"The {len(rows)} strongest neurons: mean contributions towards “unbalanced”, in logits, and "
+        "how far the "
+        "mean answer to unbalanced strings moves when the neuron writes its mean where the head reads.",
     )
 
 
