@@ -10,7 +10,7 @@ from algoscope.figures.histograms import contribution_histograms
 from algoscope.figures.shares import against_share
 from algoscope.model.head import Head
 from algoscope.studies.brackets.deciding import MOST_POINTS, SHARE
-from algoscope.studies.brackets.subject import NO_MLP, Subject, present
+from algoscope.studies.brackets.subject import FITTED, NO_MLP, Subject, present
 from algoscope.studies.study import Finding, Illustration, Section, Table
 from algoscope.studies.tested import OURS, TEXT, Claim
 
@@ -182,9 +182,10 @@ def _norms(subject: Subject) -> Table:
     assert subject.elevation.head is not None
     assert subject.input_fit is not None
     head, last = Head.parse(subject.elevation.head), subject.model.config.n_layers - 1
-    stream = values_at(subject.model, subject.examples, f"blocks.{last}.hook_resid_post")
+    some = subject.examples[:FITTED]
+    stream = values_at(subject.model, some, f"blocks.{last}.hook_resid_post")
     everywhere = fit_norm(subject.model.ln_final, stream).r2
-    before = attention_norm_fit(subject.model, subject.examples, head.layer, None).r2
+    before = attention_norm_fit(subject.model, some, head.layer, None).r2
     rows: list[tuple[str, str, float | None, float]] = [
         ("final norm", f"position {subject.answer}", subject.seen.fit.r2, everywhere),
         (f"before head {head}", f"position {subject.read}", subject.input_fit.r2, before),
@@ -194,7 +195,8 @@ def _norms(subject: Subject) -> Table:
     return Table(
         ("norm", "at", "r² there", "r² over all positions"),
         tuple(rows),
-        "Share of variance that one linear map explains of each norm that a direction is taken through. "
+        f"Share of variance (over all positions: of the first {len(some):,} strings) that one linear "
+        "map explains of each norm that a direction is taken through. "
         "The direction "
         f"before head {head} went through two: their product is "
         f"{subject.input_fit.r2 * subject.seen.fit.r2:.3f}.",

@@ -135,7 +135,10 @@ def _where(subject: Subject, balanced: Tensor, depths: list[tuple[int, int]]) ->
     moved = [suffix.moved for suffix in split_by_order(pattern, range(LONGEST + 1)).suffix]
     uneven = torch.tensor([moved[2 * a + 2] for a, _ in depths])
     value = rank_correlation(uneven, balanced)
-    return WHERE.missing("one of the two is constant") if value != value else WHERE.found(value, value >= 0.5)
+    if value != value:
+        return WHERE.missing("one of the two is constant")
+    reason = f"unevenness is that over a suffix up to {LONGEST} brackets, for shorter strings too"
+    return WHERE.found(value, value >= 0.5, reason=reason)
 
 
 def _rate(rates: dict[str, ErrorRate]) -> Finding:
