@@ -87,7 +87,9 @@ def study(
     if json:
         typer.echo(findings_json(found), nl=False)
     else:
-        Console(markup=False, highlight=False).print(findings_table(found))
+        # A pipe has no width of its own to cut the table to.
+        width = None if sys.stdout.isatty() else 160
+        Console(markup=False, highlight=False, width=width).print(findings_table(found))
     typer.echo(f"report: {page}", err=json)
 
 
