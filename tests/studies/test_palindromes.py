@@ -149,6 +149,25 @@ def test_a_model_of_another_make_is_asked_the_same_and_nothing_crashes(name, shi
     assert found["decomposition-max-error"].holds
 
 
+@pytest.mark.parametrize("label", [0, 1])
+def test_examples_of_one_class_leave_the_roles_open_and_nothing_crashes(label, shipped):
+    examples = TASK.sample(60, seed=0)
+    study = run_study(checkpoints.read("palindromes"), TASK, examples[examples.labels == label])
+    found = {finding.id: finding for finding in study.findings}
+    assert list(found) == list(shipped[1])
+    assert found["reading-head"].value is None
+    assert found["accuracy"].value == 1
+
+
+def test_a_reading_head_in_the_first_layer_leaves_no_room_for_a_matching_head():
+    checkpoint = untrained(n_layers=1)
+    checkpoint.model.unembed.W_U.mul_(300)
+    _, found = study_of(checkpoint, 60)
+    assert found["reading-head"].value == "0.0"
+    assert found["matching-head"].reason == "no layer comes before the reading head 0.0"
+    assert found["composition-k"].value is None
+
+
 def test_an_untrained_model_has_no_roles_and_later_questions_say_so():
     study, found = study_of(untrained(), 100)
     for role in ("matching-head", "reading-head"):
