@@ -20,6 +20,8 @@ lint: $(READY)
 bench: $(READY) .venv-bench-tl2/.ready .venv-bench-tl4/.ready
 	$(BIN)/python benchmarks/forward.py
 	$(BIN)/python benchmarks/sweep.py
+	$(BIN)/python benchmarks/neurons_memory.py
+	$(BIN)/python benchmarks/study.py
 
 clean:
 	rm -rf .venv .venv-bench-tl2 .venv-bench-tl4 algoscope-out

@@ -96,7 +96,7 @@ def test_weights_without_norms_are_folded_where_norms_are_usual_and_else_asked_a
     assert config.normalization_type == "LNPre"
     assert "folded into the weights" in source(inferences, "normalization_type")
     with pytest.raises(
-        UserError, match=r"says normalization_type: give normalization_type= \(LNPre or none\); on the command line"
+        UserError, match=r"says normalization_type: give normalization_type= \(LNPre or none\); on"
     ):
         infer(state, OPEN, {})
     assert infer(state, OPEN, {"normalization_type": "none"})[0].normalization_type == "none"

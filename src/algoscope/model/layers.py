@@ -45,10 +45,8 @@ class LayerNorm(nn.Module):
         self.b = nn.Parameter(torch.zeros(config.d_model)) if learnt else None
 
     def forward(self, x: Float[Tensor, "*batch d_model"], tap: Taps) -> Float[Tensor, "*batch d_model"]:
-        if tap.want(f"{self.name}.hook_scale"):
-            normalized = self._with_scale(x, tap)
-        else:
-            normalized = self.normalize(x)
+        scale_wanted = tap.want(f"{self.name}.hook_scale")
+        normalized = self._with_scale(x, tap) if scale_wanted else self.normalize(x)
         return tap(f"{self.name}.hook_normalized", normalized)
 
     def _with_scale(self, x: Float[Tensor, "*batch d_model"], tap: Taps) -> Float[Tensor, "*batch d_model"]:
