@@ -11,7 +11,7 @@ Exact shortcuts, all of them also in the one-by-one loop's result to rounding:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -38,14 +38,16 @@ class Engine:
         answers: Int[Tensor, "answer"],
         plans: Sequence[Plan],
         rows_at_once: int,
+        also: Iterable[str] = (),
     ) -> None:
+        """`also` are further sites of the clean run to keep."""
         self.model = model
         self.tokens = tokens
         self.answers = answers
         self.bias = model.attention_bias(tokens)
         self.last = model.config.n_layers - 1
         self.part = max(1, rows_at_once // len(tokens))
-        self.clean: Cache = model.run_with_cache(tokens, sites=sorted(self._needed(plans)))[1]
+        self.clean: Cache = model.run_with_cache(tokens, sites=sorted(self._needed(plans) | set(also)))[1]
         self._untapped = Taps(model.sites)
 
     def clean_logits(self) -> Float[Tensor, "batch answer class"]:

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from algoscope.errors import UserError
-from algoscope.interventions.sources import Mean, Source
+from algoscope.interventions.sources import Mean, Resample, Source
 from algoscope.model.sites import Cache, Site
 from algoscope.model.transformer import Transformer
 
@@ -39,6 +39,8 @@ class Runs:
             if isinstance(source, Mean):
                 means[source.key] = source
         self._clean: dict[tuple[object, ...], tuple[slice, Cache]] = {}
+        self._batch = Cache()
+        self._partners: dict[tuple[tuple[object, ...], str], Tensor] = {}
         self._means = {key: self._take_means(source) for key, source in means.items()}
 
     def clean(self, source: Source, rows: slice, tokens: Callable[[], Tensor], site: Site) -> Tensor:
@@ -48,6 +50,26 @@ class Runs:
             kept = (rows, self.model.run_with_cache(tokens(), sites=self._sites[source.key])[1])
             self._clean[source.key] = kept
         return kept[1][site.name]
+
+    def resampled(self, source: Resample, rows: slice, site: Site) -> Tensor:
+        """The site's value on each row's partner; from the run of the whole batch if it is known."""
+        key = source.key, site.name
+        if site.name in self._batch and key not in self._partners:
+            self._partners[key] = self._batch[site.name][self._partner_rows(source)]
+        if key in self._partners:
+            return self._partners[key]
+        return self.clean(source, rows, lambda: self.tokens[self._partner_rows(source)[rows]], site)
+
+    def know_batch(self, cache: Cache) -> None:
+        """Values of a run of the whole batch that somebody needed anyway."""
+        self._batch = cache
+
+    def sites_to_resample(self) -> set[str]:
+        """The sites that sources take from other rows of the batch."""
+        return {name for key, names in self._sites.items() if key[0] is Resample for name in names}
+
+    def _partner_rows(self, source: Resample) -> Int[Tensor, "batch"]:
+        return source.partners(len(self.tokens)).to(self.tokens.device)
 
     def mean(self, source: Mean, site: Site) -> Float[Tensor, "mean *axes"]:
         """The mean of the site's value; one for each class if the source's means are per class."""

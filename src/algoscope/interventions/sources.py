@@ -8,8 +8,9 @@ them are taken from runs without interventions.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
@@ -32,17 +33,11 @@ class Source(ABC):
     adds: ClassVar[bool] = False
     """Whether the values are added to what is there, rather than put in its place."""
 
-    @property
+    @cached_property
     def key(self) -> tuple[object, ...]:
         """Equal for sources that give the same values: they share one run."""
         values = (getattr(self, each.name) for each in fields(self))
-        return (
-            type(self),
-            *(
-                value if isinstance(value, Hashable) and not isinstance(value, Tensor) else id(value)
-                for value in values
-            ),
-        )
+        return (type(self), *(id(v) if isinstance(v, Tensor | Mapping) else v for v in values))
 
     @property
     @abstractmethod
@@ -125,11 +120,7 @@ class Resample(Source):
         return torch.tensor(self.pairing)
 
     def values(self, site: Site, rows: slice, runs: Runs) -> Tensor:
-        def tokens() -> Tensor:
-            partners = self.partners(len(runs.tokens)).to(runs.tokens.device)
-            return runs.tokens[partners[rows]]
-
-        return runs.clean(self, rows, tokens, site)
+        return runs.resampled(self, rows, site)
 
 
 @dataclass(frozen=True, eq=False)

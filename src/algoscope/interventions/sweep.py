@@ -111,7 +111,11 @@ def _logits(
     keep_freed_memory()
     for start in range(0, len(tokens), rows_at_once):
         rows = slice(start, min(start + rows_at_once, len(tokens)))
-        engine = Engine(model, tokens[rows], answers, [group[0].plan for group in groups], rows_at_once)
+        plans, whole = [group[0].plan for group in groups], rows.stop - rows.start == len(tokens)
+        resampled = runs.sites_to_resample() if whole else set()
+        engine = Engine(model, tokens[rows], answers, plans, rows_at_once, resampled)
+        if whole:
+            runs.know_batch(engine.clean)
         clean[rows] = engine.clean_logits()
         logits[:, rows] = clean[rows]
         for group in groups:
