@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from statistics import median
 
 from rich.console import Console
@@ -78,9 +79,10 @@ def race(contenders: list[Contender], rounds: int) -> float:
         # The first time is not counted: memory and caches are still cold.
         contender.once()
     before = _machine(), _ours(), time.perf_counter()
-    for turn in range(rounds):
-        # Every other round backwards, so that nobody always runs after the same neighbour.
-        for contender in contenders[:: 1 if turn % 2 == 0 else -1]:
+    order = Random(0)
+    for _ in range(rounds):
+        # In a new order each round: who runs after another process finds caches and threads cold.
+        for contender in order.sample(contenders, len(contenders)):
             contender.seconds.append(contender.once())
     busy, ours, wall = _machine() - before[0], _ours() - before[1], time.perf_counter() - before[2]
     return max(0.0, busy - ours) / (wall * (os.cpu_count() or 1))
