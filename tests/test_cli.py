@@ -74,7 +74,7 @@ def test_own_data_and_settings_reach_the_study(run, toy, tmp_path):
         (["toy.safetensors", "--task", "bracket"], "no task 'bracket': did you mean 'brackets'?"),
         (["toy.safetensors", "--task", "palindromes"], "does not fit the task palindromes"),
         (["toy.safetensors", "--data", "nothing.json"], "no file nothing.json"),
-        (["toy.safetensors", "--device", "quantum"], "no device 'quantum'"),
+        (["toy.safetensors", "--device", "quantum"], "can't use the device 'quantum' here"),
         (["toy.safetensors", "--set", "causal"], "--set causal: give NAME=VALUE"),
         (["toy.safetensors", "--out", "toy.safetensors/out"], "toy.safetensors is a file"),
     ],

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+import algoscope
 from algoscope.errors import UserError
 from algoscope.model import checkpoint
+from algoscope.model.transformer import Transformer
 from algoscope.studies.prepare import prepare, settings
 
 
@@ -54,3 +56,15 @@ def test_what_is_no_setting_is_named_with_those_there_are(pair):
 def test_a_device_that_is_not_there_is_an_error(file, device):
     with pytest.raises(UserError, match="device"):
         prepare(file, device=device, count=2)
+
+
+def test_a_task_that_only_the_checkpoint_names_is_not_run(tmp_path):
+    ran = tmp_path / "ran"
+    evil = tmp_path / "evil.py"
+    evil.write_text(f"open({str(ran)!r}, 'w')\nclass Evil: pass\n")
+    config = algoscope.load("brackets").config
+    path = tmp_path / "model.safetensors"
+    checkpoint.write(path, Transformer(config), task=f"{evil}:Evil")
+    with pytest.raises(UserError, match="does not come with algoscope: give --task"):
+        prepare(str(path))
+    assert not ran.exists()

@@ -165,7 +165,7 @@ def test_a_task_whose_labels_do_not_fit_is_refused_before_training(small, tiny, 
 
 
 def test_a_device_that_is_not_there_is_named(small, tiny):
-    with pytest.raises(UserError, match="can't train on device 'abacus'"):
+    with pytest.raises(UserError, match="can't use the device 'abacus' here"):
         Run(small("First"), tiny, device="abacus")
 
 

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from algoscope import checkpoints
 from algoscope.errors import UserError
 from algoscope.model.checkpoint import Checkpoint
 from algoscope.model.config import Config
+from algoscope.model.device import usable
 from algoscope.tasks import registry
 from algoscope.tasks.files import read_examples
 from algoscope.tasks.task import Examples, Task
@@ -48,6 +47,12 @@ def prepare(
             f"{name_or_path} does not say which task it was trained on: give --task, one of "
             f"{', '.join(registry.names())}, or path/to/file.py:ClassName"
         )
+    if task is None and checkpoint.task not in registry.names():
+        # What a checkpoint names must not be run: it may come from anyone.
+        raise UserError(
+            f"{name_or_path} was trained on {checkpoint.task!r}, which does not come with algoscope: "
+            "give --task path/to/file.py:ClassName"
+        )
     known = registry.get(checkpoint.task)
     if data is None:
         examples = known.sample(count or DEFAULT_EXAMPLES, seed)
@@ -55,7 +60,7 @@ def prepare(
     else:
         examples = read_examples(data, known)[:count]
         source = f"the first {len(examples):,} of {data.name}" if count else f"all of {data.name}"
-    return Prepared(_moved(checkpoint, device), known, examples, source)
+    return Prepared(replace(checkpoint, model=checkpoint.model.to(usable(device))), known, examples, source)
 
 
 def settings(pairs: Sequence[str]) -> dict[str, object]:
@@ -76,16 +81,3 @@ def _value(text: str) -> object:
         return json.loads(text)
     except ValueError:
         return text
-
-
-def _moved(checkpoint: Checkpoint, device: str) -> Checkpoint:
-    try:
-        target = torch.device(device)
-    except RuntimeError:
-        raise UserError(f"no device {device!r}: give cpu, cuda or mps") from None
-    try:
-        return replace(checkpoint, model=checkpoint.model.to(target))
-    # What torch raises depends on the device and on how torch was built.
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"can't use the device {device} here: {reason}; cpu always works") from error

@@ -15,6 +15,7 @@ from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 
 from algoscope.errors import UserError
+from algoscope.model.device import usable
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples, Task
 from algoscope.training.interrupt import at_the_end
@@ -159,15 +160,6 @@ def _cosine(start: float, stop: float, share: float) -> float:
 def derived_seed(seed: int, stream: int, index: int) -> int:
     """A seed for one sample of a run, unrelated to those of its other samples and of other runs."""
     return int(np.random.SeedSequence((seed, stream, index)).generate_state(1)[0])
-
-
-def usable(device: str) -> torch.device:
-    """The device of this name. Raises UserError if this machine can't compute on it."""
-    try:
-        return torch.zeros(1, device=device).device
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"can't train on device {device!r} ({reason}): try --device cpu") from error
 
 
 def check_answers(model: Transformer, examples: Examples) -> None:

@@ -49,36 +49,38 @@ def deciding_heads(subject: Subject) -> Section:
     )
 
 
+READS_ONE = Claim(
+    "elevation-head-attention",
+    "From the answer's position, the elevation head reads mostly one position.",
+    "attention",
+    f"at least {LEAST_ATTENTION:g}, so more than to all other positions together",
+    "an average attention of around 0.5 on position 1",
+)
+ELSEWHERE = Claim(
+    "elevation-head-attention-elsewhere",
+    "The elevation head gives each other position hardly any attention.",
+    "attention, largest at another position",
+    f"at most {MOST_ELSEWHERE:g}: “about 0”",
+    "an average of about 0 for all other tokens",
+)
+ALL_ELSEWHERE = Claim(
+    "elevation-head-attention-rest",
+    "All other positions together get next to none of the elevation head's attention.",
+    "attention, all other positions together",
+    "at most 0.1: what is said to move is then nine tenths of what moves",
+    "So 2.0 is just moving information from residual stream 1 to residual stream 0",
+)
+STARTS_CLOSED = Claim(
+    "elevation-head-attention-starts-closed",
+    "The elevation head reads that position less in strings that start with “)”.",
+    "attention",
+    "at most half of what it gives it in strings that start with “(”",
+    "the model actually deals with bracket strings that open with a right paren slightly differently",
+)
+
+
 def elevation_attention(subject: Subject) -> Section:
     """Where does the elevation head look?"""
-    most = Claim(
-        "elevation-head-attention",
-        "From the answer's position, the elevation head reads mostly one position.",
-        "attention",
-        f"at least {LEAST_ATTENTION:g}, so more than to all other positions together",
-        "an average attention of around 0.5 on position 1",
-    )
-    rest = Claim(
-        "elevation-head-attention-elsewhere",
-        "The elevation head gives each other position hardly any attention.",
-        "attention, largest at another position",
-        f"at most {MOST_ELSEWHERE:g}: “about 0”",
-        "an average of about 0 for all other tokens",
-    )
-    both = Claim(
-        "elevation-head-attention-rest",
-        "All other positions together get next to none of the elevation head's attention.",
-        "attention, all other positions together",
-        "at most 0.1: what is said to move is then nine tenths of what moves",
-        "So 2.0 is just moving information from residual stream 1 to residual stream 0",
-    )
-    shut = Claim(
-        "elevation-head-attention-starts-closed",
-        "The elevation head reads that position less in strings that start with “)”.",
-        "attention",
-        "at most half of what it gives it in strings that start with “(”",
-        "the model actually deals with bracket strings that open with a right paren slightly differently",
-    )
     text = (
         f"What a head adds at {subject.seen.where} is carried there from the positions that it attends to. A "
         "string that starts with “)” is wrong whatever follows, so only strings that start with “(” are "
@@ -88,7 +90,9 @@ def elevation_attention(subject: Subject) -> Section:
     question = "Where does the elevation head look?"
     if subject.attention is None or subject.read is None:
         reason = NO_ELEVATION if subject.elevation.head is None else "no string starts with “(”"
-        findings = tuple(claim.missing(reason) for claim in (most, rest, both, shut))
+        findings = tuple(
+            claim.missing(reason) for claim in (READS_ONE, ELSEWHERE, ALL_ELSEWHERE, STARTS_CLOSED)
+        )
         return Section("elevation-attention", question, text, findings)
     mean, read = subject.attention[subject.opens].mean(0), subject.read
     value, others = mean[read].item(), mean.clone().index_fill(0, mean.argmax(), 0)
@@ -100,14 +104,14 @@ def elevation_attention(subject: Subject) -> Section:
     chart = attention_bars(mean.numpy(), subject.answer, read, "strings that start open")
     caption = f"Mean attention of head {subject.elevation.head} from {subject.seen.where} to each position."
     findings = (
-        most.found(value, value >= LEAST_ATTENTION, claim),
-        rest.found(
+        READS_ONE.found(value, value >= LEAST_ATTENTION, claim),
+        ELSEWHERE.found(
             others.max().item(),
             others.max().item() <= MOST_ELSEWHERE,
             f"Of all other positions, head {subject.elevation.head} reads {place} most.",
         ),
-        both.found(others.sum().item(), others.sum().item() <= 0.1),
-        _starts_closed(subject, shut, value),
+        ALL_ELSEWHERE.found(others.sum().item(), others.sum().item() <= 0.1),
+        _starts_closed(subject, STARTS_CLOSED, value),
     )
     return Section("elevation-attention", question, text, findings, (Illustration(chart, caption),))
 
