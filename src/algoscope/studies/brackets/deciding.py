@@ -108,7 +108,8 @@ def elevation_attention(subject: Subject) -> Section:
         ELSEWHERE.found(
             others.max().item(),
             others.max().item() <= MOST_ELSEWHERE,
-            f"Of all other positions, head {subject.elevation.head} reads {place} most.",
+            f"Head {subject.elevation.head} gives each other position hardly any attention: at most "
+            f"{others.max().item():.3f}, to position {place}.",
         ),
         ALL_ELSEWHERE.found(others.sum().item(), others.sum().item() <= 0.1),
         _starts_closed(subject, STARTS_CLOSED, value),
