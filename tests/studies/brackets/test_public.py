@@ -48,7 +48,7 @@ def test_attention_elsewhere_is_golden(studied):
     assert found["elevation-head-attention-rest"].value == pytest.approx(
         golden["sum_of_all_others"], abs=1e-4
     )
-    assert f"reads {golden['position']} most" in found["elevation-head-attention-elsewhere"].claim
+    assert f"to position {golden['position']}." in found["elevation-head-attention-elsewhere"].claim
 
 
 def test_the_tally_heads_attention_before_and_after_is_golden(studied):

@@ -68,7 +68,8 @@ def weakness(subject: Subject) -> Section:
         f"Each pair is broken alone in {faults.count:,} sequences, and the share that the model takes for "
         "palindromes is measured. The prediction runs the position circuits of all heads on a typical "
         "input, in which every number is the mean of all numbers, and takes what is left for “palindrome” "
-        "in front of the final norm as log odds: weights, no example and no fitted constant. The "
+        "in front of the final norm as log odds: weights, no example and no fitted constant. (It was chosen "
+        "over the margin behind the norm when both had been seen on the public ARENA model.) The "
         "published analysis predicts weakness from one circuit: the V-composition value of a pair's later "
         "position less that of its earlier one."
     )
