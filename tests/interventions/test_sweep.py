@@ -17,7 +17,18 @@ from algoscope.interventions.metrics import accuracy, loss
 from algoscope.interventions.run import run
 from algoscope.interventions.sources import Add, FromRun, Mean, Resample, Value, Zero
 from algoscope.interventions.sweep import sweep
+from algoscope.model.config import Config
+from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
+
+
+@pytest.fixture
+def causal(tokens_for):
+    config = Config(
+        n_layers=2, d_model=6, n_heads=2, d_head=3, n_ctx=4, d_vocab=5, d_vocab_out=2, attention_dir="causal"
+    )
+    model = Transformer(config, seed=1).double().requires_grad_(False)
+    return model, tokens_for(model)
 
 
 def some_examples(model, tokens, answer=0):
@@ -132,6 +143,18 @@ def test_an_edit_that_can_not_reach_the_answer_gives_the_clean_logits_exactly(pa
     assert not torch.allclose(found.values[4], found.clean)
 
 
+def test_scores_that_let_later_keys_through_make_later_edits_count(causal):
+    model, tokens = causal
+    pair = (
+        Intervention("blocks.1.attn.hook_attn_scores", Zero(), position=0),
+        Intervention("hook_embed", Zero(), position=2),
+    )
+    examples = some_examples(model, tokens)
+    found = sweep(model, examples, [pair]).values
+    assert torch.allclose(found, one_by_one(model, examples, [pair]))
+    assert not torch.allclose(found, sweep(model, examples, [pair[0]]).values)
+
+
 def sharpened(model, factor):
     """The same model with attention so sharp that one key gets nearly all of the weight."""
     with torch.no_grad():
@@ -204,6 +227,8 @@ from algoscope.interventions.families import heads_by_position
 from algoscope.interventions.metrics import loss
 from algoscope.interventions.sources import Resample
 from algoscope.interventions.sweep import sweep
+from algoscope.model.config import Config
+from algoscope.model.transformer import Transformer
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples

@@ -71,13 +71,16 @@ def read_at_answer(site: Site, config: Config) -> bool:
     return last or entry(site) is Entry.FINAL
 
 
-def reaches(here: Place, config: Config, answers: Sequence[int]) -> bool:
-    """Whether an edit there can change the logits at the answer's positions."""
+def reaches(here: Place, config: Config, answers: Sequence[int], masked: bool = True) -> bool:
+    """Whether an edit there can change the logits at the answer's positions.
+
+    `masked` is whether attention keeps its mask: an edit of scores or patterns may let later keys through.
+    """
     if here.position is None:
         return True
     if read_at_answer(here.site, config):
         return bool(set(here.position) & set(answers))
-    return config.attention_dir != "causal" or min(here.position) <= max(answers)
+    return config.attention_dir != "causal" or not masked or min(here.position) <= max(answers)
 
 
 def plan(places: Sequence[Place], config: Config) -> Plan:

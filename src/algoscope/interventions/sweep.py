@@ -93,7 +93,8 @@ def _planned(
     for row, variant in enumerate(variants):
         pairs = [(one, place(model, one, seq)) for one in variant]
         refuse_overwriting(pairs)
-        acting = tuple(pair for pair in pairs if reaches(pair[1], model.config, answers))
+        masked = not any("query" in here.site.axes for _, here in pairs)
+        acting = tuple(pair for pair in pairs if reaches(pair[1], model.config, answers, masked))
         if acting:
             planned.append(Planned(row, acting, plan([here for _, here in acting], model.config)))
     return planned
