@@ -12,20 +12,20 @@ from pathlib import Path
 import torch
 
 from algoscope.report.folder import write_folder
-from algoscope.studies import generic
-from algoscope.studies.brackets.before import before_elevation
-from algoscope.studies.brackets.circuit import circuit
-from algoscope.studies.brackets.deciding import deciding_heads, elevation_attention
-from algoscope.studies.brackets.fooling import fooling
-from algoscope.studies.brackets.negative import first_bracket, negative
-from algoscope.studies.brackets.neurons import neurons
-from algoscope.studies.brackets.patterns import patterns
-from algoscope.studies.brackets.subject import Subject
-from algoscope.studies.brackets.tally import tally_attention
-from algoscope.studies.brackets.tally_writes import tally_writes
-from algoscope.studies.observed import observe
-from algoscope.studies.prepare import prepare
-from algoscope.studies.study import Section, Study
+from algoscope.questions import generic
+from algoscope.stories.brackets.before import before_elevation
+from algoscope.stories.brackets.circuit import circuit
+from algoscope.stories.brackets.deciding import deciding_heads, elevation_attention
+from algoscope.stories.brackets.fooling import fooling
+from algoscope.stories.brackets.negative import first_bracket, negative
+from algoscope.stories.brackets.neurons import neurons
+from algoscope.stories.brackets.patterns import patterns
+from algoscope.stories.brackets.subject import Subject
+from algoscope.stories.brackets.tally import tally_attention
+from algoscope.stories.brackets.tally_writes import tally_writes
+from algoscope.questions.seen import observe
+from algoscope.stories.prepare import prepare
+from algoscope.questions.study import Section, Study
 
 RESULTS = Path(__file__).parent / "results"
 PARTS: tuple[Callable[[Subject], Section], ...] = (

@@ -101,7 +101,7 @@ def test_an_interrupt_ends_with_code_130_without_a_traceback(run, toy, monkeypat
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("algoscope.studies.run.run_study", interrupted)
+    monkeypatch.setattr("algoscope.stories.run.run_study", interrupted)
     code, _, err = run("study", toy)
     assert (code, err) == (130, "")
 
@@ -110,7 +110,7 @@ def test_a_bug_of_ours_keeps_its_traceback(run, toy, monkeypatch):
     def broken(*arguments):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("algoscope.studies.run.run_study", broken)
+    monkeypatch.setattr("algoscope.stories.run.run_study", broken)
     with pytest.raises(ZeroDivisionError):
         run("study", toy)
 

@@ -72,8 +72,8 @@ def study(
     from algoscope.report.findings import findings_json
     from algoscope.report.folder import check_folder, write_folder
     from algoscope.report.terminal import findings_table
-    from algoscope.studies.prepare import prepare, settings
-    from algoscope.studies.run import run_study
+    from algoscope.stories.prepare import prepare, settings
+    from algoscope.stories.run import run_study
 
     # One by default: on tensors this small, several threads mostly wait for each other.
     torch.set_num_threads(threads)

@@ -8,7 +8,7 @@ import pytest
 from algoscope.model.checkpoint import Checkpoint
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
-from algoscope.studies.study import Finding, Illustration, Section, Study
+from algoscope.questions.study import Finding, Illustration, Section, Study
 
 EVIL = "</script><script>window.broken = true</script><img src=x onerror='window.broken = true'>"
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from algoscope.report.findings import findings_json, write_findings
-from algoscope.studies.study import Finding
+from algoscope.questions.study import Finding
 
 
 def test_the_file_has_the_documented_keys(evil_study, tmp_path):

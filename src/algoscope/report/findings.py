@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from algoscope import atomic
-from algoscope.studies.study import Study
+from algoscope.questions.study import Study
 
 
 def findings_json(study: Study) -> str:

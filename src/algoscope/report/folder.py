@@ -7,7 +7,7 @@ from pathlib import Path
 from algoscope.errors import UserError
 from algoscope.report.findings import write_findings
 from algoscope.report.page import write_page
-from algoscope.studies.study import Study
+from algoscope.questions.study import Study
 
 PAGE, FINDINGS = "report.html", "findings.json"
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from algoscope import atomic
-from algoscope.studies.study import Study
+from algoscope.questions.study import Study
 
 
 def write_page(study: Study, path: Path) -> None:

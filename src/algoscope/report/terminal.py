@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from algoscope.studies.study import Finding, Study
+from algoscope.questions.study import Finding, Study
 
 LONGEST = 20
 """Characters of a value."""

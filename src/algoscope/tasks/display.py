@@ -15,6 +15,8 @@ class Shown:
 
     tokens: tuple[tuple[str, bool], ...]
     """(text, highlighted) of each token."""
+    note: str = ""
+    """Written behind the tokens, set apart."""
 
     @property
     def plain(self) -> str:
@@ -26,6 +28,8 @@ class Shown:
         for index, (token, marked) in enumerate(self.tokens):
             text.append(self._gap(index))
             text.append(token, style="bold red reverse" if marked else None)
+        if self.note:
+            text.append(f"  {self.note}", style="dim")
         return text
 
     def __str__(self) -> str:
@@ -41,7 +45,8 @@ class Shown:
             self._gap(index) + (_MARK.format(escape(token)) if marked else escape(token))
             for index, (token, marked) in enumerate(self.tokens)
         ]
-        return f'<code class="tokens">{"".join(parts)}</code>'
+        note = f" <small>{escape(self.note)}</small>" if self.note else ""
+        return f'<code class="tokens">{"".join(parts)}</code>{note}'
 
     def _gap(self, index: int) -> str:
         """A space between tokens unless both are single characters, so brackets stay together."""

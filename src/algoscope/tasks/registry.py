@@ -14,7 +14,7 @@ from algoscope.tasks.palindromes import Palindromes
 from algoscope.tasks.task import Task
 
 _TASKS: dict[str, type[Brackets] | type[Palindromes]] = {task.name: task for task in (Brackets, Palindromes)}
-_ATTRIBUTES = ("name", "vocabulary", "pad", "n_ctx", "classes", "answer", "usual")
+_ATTRIBUTES = ("name", "vocabulary", "pad", "n_ctx", "classes", "usual")
 _METHODS = ("sample", "label", "concepts", "encode")
 
 
@@ -76,6 +76,8 @@ def _imported(path: Path) -> ModuleType:
 
 def _complete(task: object, class_name: str) -> Task:
     missing = [name for name in _ATTRIBUTES if not hasattr(task, name)]
+    if not hasattr(task, "answer") and getattr(type(task), "answered", None) in (None, Task.answered):
+        missing.append("answer (or answered)")
     # A class that inherits from Task has every method; those that Task leaves open return nothing.
     missing += [name for name in _METHODS if getattr(type(task), name, None) in (None, getattr(Task, name))]
     if missing:

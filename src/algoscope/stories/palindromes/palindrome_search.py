@@ -1,0 +1,63 @@
+"""Two searches for sequences that fool a palindrome model: one knows its weak pairs, one knows nothing."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Int
+from torch import Generator, Tensor
+from torch.nn import functional
+
+from algoscope.discovery.adversarial import Fooled, search, token_changes
+from algoscope.stories.palindromes.mirror_program import Tables
+from algoscope.stories.palindromes.single_faults import random_faults
+from algoscope.model.transformer import Transformer
+from algoscope.tasks.palindromes import HALF, PAIRS, VALUES, Palindromes, broken_at
+
+WALKERS, STEPS, NEIGHBOURS = 30, 8, 12
+WEAKEST = 3
+"""Pairs that the guided search breaks: those that the tables push least for."""
+AT_FIRST = 2
+"""Pairs that are broken where the unguided search begins."""
+
+
+def guided_search(model: Transformer, tables: Tables, seed: int) -> Fooled:
+    """Start from sequences with one of the weakest pairs broken, and break no other."""
+    push = tables.pushed(torch.eye(HALF, dtype=torch.bool)).sum(-1)
+    weakest = push.argsort()[:WEAKEST]
+    broken = functional.one_hot(weakest[torch.arange(WALKERS) % WEAKEST], HALF).bool()
+    return search(
+        model,
+        Palindromes(),
+        broken_at(broken, seed).tokens,
+        mirrored_changes,
+        steps=STEPS,
+        neighbours=NEIGHBOURS,
+        seed=seed,
+    )
+
+
+def unguided_search(model: Transformer, seed: int) -> Fooled:
+    """Start from sequences with two broken pairs anywhere, and change single numbers."""
+    return search(
+        model,
+        Palindromes(),
+        broken_at(random_faults(WALKERS, AT_FIRST, seed), seed).tokens,
+        token_changes(range(VALUES)),
+        steps=STEPS,
+        neighbours=NEIGHBOURS,
+        seed=seed,
+    )
+
+
+def mirrored_changes(tokens: Int[Tensor, "batch seq"], generator: Generator) -> Int[Tensor, "batch seq"]:
+    """One pair of each input gets new numbers: equal ones if they were equal, different ones if not."""
+    rows = torch.arange(len(tokens))
+    pair = torch.randint(HALF, (len(tokens),), generator=generator)
+    later, earlier = torch.tensor(PAIRS)[pair].T
+    first = torch.randint(VALUES, (len(tokens),), generator=generator)
+    shift = torch.randint(1, VALUES, (len(tokens),), generator=generator)
+    equal = tokens[rows, later] == tokens[rows, earlier]
+    changed = tokens.clone()
+    changed[rows, earlier] = first
+    changed[rows, later] = torch.where(equal, first, (first + shift) % VALUES)
+    return changed

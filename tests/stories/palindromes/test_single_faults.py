@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from algoscope.analysis.attribution import class_direction
+from algoscope.stories.palindromes.single_faults import (
+    SingleFaults,
+    missed_double_faults,
+    random_faults,
+    rank_correlation,
+    single_faults,
+)
+from algoscope.tasks.palindromes import broken_at
+
+
+def test_the_public_model_misses_two_pairs_and_head_1_1_reports_the_outermost(public_palindromes):
+    model = public_palindromes.model
+    direction = class_direction(model, 0, 1, "not palindrome")
+    found = single_faults(model, direction, count=50, seed=0)
+    assert (found.missed > 0.5).nonzero().flatten().tolist() == [1, 3]
+    assert found.reporters(0) == ("1.1",)
+    assert found.reporters(1) == ()
+    assert found.reporters(9) == ("1.0",)
+
+
+def test_missed_shares_are_those_of_running_the_model_pair_by_pair(public_palindromes):
+    model = public_palindromes.model
+    found = single_faults(model, class_direction(model, 0, 1, ""), count=40, seed=1)
+    where = torch.cat([torch.eye(10).repeat_interleave(40, 0), torch.zeros(40, 10)]).bool()
+    tokens = broken_at(where, seed=1).tokens
+    for pair in range(10):
+        logits = model(tokens[40 * pair : 40 * pair + 40])[:, -1]
+        assert found.missed[pair].item() == pytest.approx((logits.argmax(-1) == 1).double().mean().item())
+        assert found.logit[pair].item() == pytest.approx(
+            (logits[:, 0] - logits[:, 1]).mean().item(), abs=1e-3
+        )
+
+
+def test_two_overlooked_pairs_are_overlooked_together(public_palindromes):
+    grid = missed_double_faults(public_palindromes.model, count=10, seed=0)
+    assert grid[1, 3] == grid[3, 1] == 1
+    assert grid[5, 7] == 0
+    assert grid.diagonal().isnan().all()
+
+
+def test_each_row_has_the_wanted_number_of_faults():
+    assert random_faults(50, 3, seed=0).sum(1).tolist() == [3] * 50
+
+
+def test_a_head_that_tells_less_than_a_quarter_is_no_reporter():
+    told = torch.tensor([[9.0, 2.0, -4.0], [0.5, 0.6, 0.0]])
+    faults = SingleFaults(torch.zeros(2), torch.zeros(2), told, ("0.0", "1.0", "1.1"), 1)
+    assert faults.reporters(0) == ("0.0",)
+    assert faults.share(0, "1.0") == pytest.approx(2 / 11)
+    assert faults.reporters(1) == ()
+
+
+def test_rank_correlation_takes_ties_at_their_mean_rank():
+    # Ranks 1, 2.5, 2.5, 4 against 1, 2, 3, 4.
+    assert rank_correlation(torch.tensor([0.0, 1, 1, 2]), torch.tensor([1.0, 2, 3, 4])) == pytest.approx(
+        0.9487, abs=1e-4
+    )
+    assert rank_correlation(torch.tensor([1.0, 2, 3]), torch.tensor([5.0, 5, 5])) is None
