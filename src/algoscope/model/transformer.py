@@ -14,6 +14,10 @@ from algoscope.model.layers import MASKED, Bias, Block, Stream, norm
 from algoscope.model.sites import Cache, Hook, Site, Taps, editing, recording, selected, sites
 
 
+PositionIds = Int[Tensor, "batch seq"] | None
+"""Which position embedding each place gets; None for 0, 1, 2 ..."""
+
+
 class Embed(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -57,15 +61,22 @@ class Transformer(nn.Module):
             if ".W_" in name:
                 nn.init.normal_(parameter, std=0.8 * config.d_model**-0.5, generator=generator)
 
-    def forward(self, tokens: Int[Tensor, "batch seq"]) -> Float[Tensor, "batch seq class"]:
-        """Logits at every position. Raises UserError for tokens that are not the model's."""
-        return self._run(tokens, self._untapped)
+    def forward(
+        self, tokens: Int[Tensor, "batch seq"], position_ids: PositionIds = None
+    ) -> Float[Tensor, "batch seq class"]:
+        """Logits at every position. Raises UserError for tokens that are not the model's.
+
+        `position_ids` say which position embedding each place gets, as in Hugging Face's models; without them
+        inputs start at position 0.
+        """
+        return self._run(tokens, self._untapped, position_ids)
 
     def run_with_cache(
         self,
         tokens: Int[Tensor, "batch seq"],
         sites: Sequence[str] | Callable[[str], bool] | None = None,
         hooks: Iterable[tuple[str, Hook]] = (),
+        position_ids: PositionIds = None,
     ) -> tuple[Float[Tensor, "batch seq class"], Cache]:
         """Logits, and the values at `sites`: a list of names, a function of a name, or None for all.
 
@@ -76,10 +87,13 @@ class Transformer(nn.Module):
         record = recording(cache)
         reads = [(name, record) for name in selected(self.sites, sites)]
         edits = [(name, editing(hook)) for name, hook in hooks]
-        return self._run(tokens, Taps(self.sites, edits + reads)), cache
+        return self._run(tokens, Taps(self.sites, edits + reads), position_ids), cache
 
     def run_with_hooks(
-        self, tokens: Int[Tensor, "batch seq"], hooks: Iterable[tuple[str, Hook]]
+        self,
+        tokens: Int[Tensor, "batch seq"],
+        hooks: Iterable[tuple[str, Hook]],
+        position_ids: PositionIds = None,
     ) -> Float[Tensor, "batch seq class"]:
         """Logits of a run in which each `(site, hook)` may change the site's value.
 
@@ -87,19 +101,27 @@ class Transformer(nn.Module):
         value in place or only looked. Hooks end with this call. Raises UserError for a site that does
         not exist and for a value of another shape.
         """
-        return self._run(tokens, Taps(self.sites, [(name, editing(hook)) for name, hook in hooks]))
+        taps = Taps(self.sites, [(name, editing(hook)) for name, hook in hooks])
+        return self._run(tokens, taps, position_ids)
 
-    def _run(self, tokens: Int[Tensor, "batch seq"], tap: Taps) -> Float[Tensor, "batch seq class"]:
-        self._check(tokens)
-        resid = self.embedded(tokens, tap)
+    def _run(
+        self, tokens: Int[Tensor, "batch seq"], tap: Taps, position_ids: PositionIds
+    ) -> Float[Tensor, "batch seq class"]:
+        self._check(tokens, position_ids)
+        resid = self.embedded(tokens, tap, position_ids)
         bias = self.attention_bias(tokens)
         for block in self.blocks:
             resid = block(resid, bias, tap)
         return self.read_out(resid, tap)
 
-    def embedded(self, tokens: Int[Tensor, "batch seq"], tap: Taps) -> Stream:
+    def embedded(
+        self, tokens: Int[Tensor, "batch seq"], tap: Taps, position_ids: PositionIds = None
+    ) -> Stream:
         """The residual stream before the first block: token plus position embeddings."""
-        position = self.pos_embed.W_pos[: tokens.shape[1]].expand(len(tokens), -1, -1)
+        if position_ids is None:
+            position = self.pos_embed.W_pos[: tokens.shape[1]].expand(len(tokens), -1, -1)
+        else:
+            position = self.pos_embed.W_pos[position_ids]
         return tap("hook_embed", self.embed.W_E[tokens]) + tap("hook_pos_embed", position)
 
     def attention_bias(self, tokens: Int[Tensor, "batch seq"]) -> Bias:
@@ -128,7 +150,7 @@ class Transformer(nn.Module):
         assert isinstance(block, Block)
         return block
 
-    def _check(self, tokens: Tensor) -> None:
+    def _check(self, tokens: Tensor, position_ids: Tensor | None) -> None:
         if tokens.ndim != 2 or tokens.is_floating_point() or tokens.dtype == torch.bool:
             raise UserError(f"tokens are {tokens.dtype} {list(tokens.shape)}: give integers [batch, seq]")
         if tokens.shape[1] > self.config.n_ctx:
@@ -137,6 +159,17 @@ class Transformer(nn.Module):
         if low < 0 or high >= self.config.d_vocab:
             raise UserError(
                 f"tokens reach from {low} to {high}: the model has 0 to {self.config.d_vocab - 1}"
+            )
+        if position_ids is None:
+            return
+        if position_ids.shape != tokens.shape:
+            raise UserError(
+                f"position_ids are {list(position_ids.shape)} for tokens {list(tokens.shape)}: give one each"
+            )
+        first, last = (int(end) for end in position_ids.aminmax()) if position_ids.numel() else (0, 0)
+        if first < 0 or last >= self.config.n_ctx:
+            raise UserError(
+                f"position_ids reach from {first} to {last}: the model has 0 to {self.config.n_ctx - 1}"
             )
 
     def _stack(self, name: str) -> Tensor:
