@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from algoscope.analysis.batching import BATCH
+from algoscope.analysis.batching import Mask
 from algoscope.analysis.reading import values_at
 from algoscope.model.head import Head
 from algoscope.model.transformer import Transformer
@@ -14,25 +14,20 @@ from algoscope.tasks.task import Examples
 
 
 def attention_from(
-    model: Transformer, examples: Examples, head: str, query: int
-) -> Float[Tensor, "batch key"]:
-    """The attention of a head (`2.0`) from one position to every position; rows sum to 1. On the CPU.
+    model: Transformer, examples: Examples, head: Head, query: int | Mask
+) -> Float[Tensor, "row key"]:
+    """The attention of a head from one position, or from marked places, to every position; rows sum to 1.
 
-    Raises UserError for a head that does not exist.
+    On the CPU. Raises UserError for a head that does not exist.
     """
-    where = Head.parse(head).check(model.config)
+    site = head.check(model.config).site("hook_pattern")
     if not len(examples):
         return torch.zeros(0, examples.tokens.shape[1])
-    return values_at(model, examples, where.site("hook_pattern"), query)[:, where.index]
+    return values_at(model, examples, site, query)[:, head.index]
 
 
-@torch.no_grad()
-def attention_patterns(model: Transformer, examples: Examples, head: str) -> Float[Tensor, "batch query key"]:
-    """The whole attention pattern of a head (`2.0`) on each input, padding included. On the CPU."""
-    where = Head.parse(head).check(model.config)
-    site = where.site("hook_pattern")
-    parts = []
-    for part in examples.batches(BATCH):
-        _, cache = model.run_with_cache(part.tokens.to(model.W_E.device), [site])
-        parts.append(cache[site][:, where.index].clone().cpu())
-    return torch.cat(parts)
+def attention_patterns(
+    model: Transformer, examples: Examples, head: Head
+) -> Float[Tensor, "batch query key"]:
+    """The whole attention pattern of a head on each input, padding included. On the CPU."""
+    return values_at(model, examples, head.check(model.config).site("hook_pattern"))[:, head.index]

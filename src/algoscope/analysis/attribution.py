@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from einops import einsum
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from algoscope.analysis.components import Components
 from algoscope.analysis.linearised import LinearFit
 from algoscope.errors import UserError
+from algoscope.model.component import Component
 from algoscope.model.transformer import Transformer
+from algoscope.tasks.answers import Labels
 
 
 @dataclass(frozen=True)
@@ -29,28 +32,28 @@ class Direction:
     """How well the linear map that it was pulled through fits; 1 if it was through none."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contributions:
-    """How far each component pushes the answer on each example, in logits."""
+    """How far each component pushes the answer in each row, in logits."""
 
-    names: tuple[str, ...]
+    parts: tuple[Component, ...]
     values: Float[Tensor, "component row"]
     towards: str
     """The class that positive values push towards, as against its rival."""
 
-    def __getitem__(self, name: str) -> Float[Tensor, "row"]:
-        if name not in self.names:
-            raise UserError(f"no component {name!r}: there are {', '.join(self.names)}")
-        return self.values[self.names.index(name)]
+    def __getitem__(self, part: Component) -> Float[Tensor, "row"]:
+        if part not in self.parts:
+            raise UserError(f"no component {part}: there are {', '.join(map(str, self.parts))}")
+        return self.values[self.parts.index(part)]
 
     @property
-    def heads(self) -> tuple[str, ...]:
-        return tuple(name for name in self.names if "." in name)
+    def heads(self) -> tuple[Component, ...]:
+        return tuple(part for part in self.parts if part.head is not None)
 
-    def mean(self, rows: Bool[Tensor, "row"]) -> dict[str, float]:
+    def mean(self, rows: Bool[Tensor, "row"]) -> dict[Component, float]:
         """Each component's mean over these rows; NaN if there are none."""
         means = self.values[:, rows].double().mean(1)
-        return dict(zip(self.names, means.tolist(), strict=True))
+        return dict(zip(self.parts, means.tolist(), strict=True))
 
 
 def class_direction(model: Transformer, towards: int, against: int, name: str) -> Direction:
@@ -76,24 +79,29 @@ def contributions(components: Components, direction: Direction, centre: Bool[Ten
         raise UserError("no example to centre contributions on: give examples of every class")
     values = einsum(components.values, direction.vector, "component row d_model, d_model -> component row")
     mean = values[:, centre].double().mean(1, keepdim=True)
-    return Contributions(components.names, (values - mean).float(), direction.towards)
+    return Contributions(components.parts, (values - mean).float(), direction.towards)
 
 
 def margins(
-    model: Transformer, components: Components, fit: LinearFit, labels: Int[Tensor, "row"]
+    model: Transformer, components: Components, fit: LinearFit, labels: Labels
 ) -> Contributions:
-    """Each component's contribution to the true class's logit over the mean of the other classes'.
+    """Each component's contribution to the truth: for a class, its logit over the mean of the other classes';
+    for a set, the mean over classes of the logit, with its sign turned where the class does not belong.
 
-    For any number of classes. Unit: logits, as far as the linearised norm holds; zero is what the
-    component would contribute if it wrote its mean output on every example.
+    Unit: logits, as far as the linearised norm holds; zero is what the component would contribute if it wrote
+    its mean output everywhere.
     """
     W_U = model.W_U.detach().cpu().double()
-    others = (W_U.sum(1, keepdim=True) - W_U) / (W_U.shape[1] - 1)
-    before = (fit.A.T @ (W_U - others)).T[labels]
+    if labels.dtype == torch.bool:
+        after = (2 * labels.cpu().double() - 1) @ W_U.T / W_U.shape[1]
+    else:
+        others = (W_U.sum(1, keepdim=True) - W_U) / (W_U.shape[1] - 1)
+        after = (W_U - others).T[labels.cpu()]
+    before = after @ fit.A
     values = components.values.double()
     centred = values - values.mean(1, keepdim=True)
     pushed = einsum(centred, before, "component row d_model, row d_model -> component row")
-    return Contributions(components.names, pushed.float(), "the true class")
+    return Contributions(components.parts, pushed.float(), "the truth")
 
 
 @dataclass(frozen=True)
@@ -129,4 +137,4 @@ def histograms(
             for row in inside
         ]
     )
-    return Histograms(pushed.names, tuple(present), shares, edges, pushed.towards)
+    return Histograms(tuple(map(str, pushed.parts)), tuple(present), shares, edges, pushed.towards)

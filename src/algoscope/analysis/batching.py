@@ -2,52 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
-from algoscope.model.transformer import Transformer
+from algoscope.model.transformer import PositionIds, Transformer
 from algoscope.tasks.task import Examples
 
 BATCH = 512
 """Inputs per forward pass: large enough for speed, small enough that attention stays in the CPU's cache."""
 
+Mask = Bool[Tensor, "batch seq"]
+"""Places in inputs: each marked one is a row of a result, example by example and from left to right."""
 
-class Batches:
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some inputs, on the model's device, cut where nothing is left to run."""
+
+    examples: Int[Tensor, "part"]
+    """Which examples these are."""
+    tokens: Int[Tensor, "part seq"]
+    position_ids: PositionIds
+    at: Bool[Tensor, "part seq"]
+    """The marked places."""
+    rows: Int[Tensor, "row"]
+    """Which rows of the result the marked places are."""
+
+
+def batches(model: Transformer, examples: Examples, at: Mask) -> Iterator[Batch]:
     """A model's inputs in batches of similar length, without the padding that all of a batch share.
 
-    Nothing reads padding, so what a model does elsewhere is the same to rounding. Positions named by
-    `place` are never cut off; a slice, or a position counted from the end, needs all of them.
+    Nothing reads padding, so what a model does elsewhere is the same to rounding. Marked places are never
+    cut off.
     """
+    device, pad = model.W_E.device, model.config.pad_token
+    used = at if pad is None else at | (examples.tokens != pad)
+    if pad is None:
+        used = torch.ones_like(at)
+    places = torch.arange(1, at.shape[1] + 1, device=at.device)
+    ends = (used * places).amax(1)
+    number = torch.zeros_like(at, dtype=torch.long)
+    number[at] = torch.arange(int(at.sum()), device=at.device)
+    for part in ends.argsort(stable=True).split(BATCH):
+        if not len(part):
+            return
+        seen = slice(0, int(ends[part].max()))
+        marked = at[part, seen]
+        ids = None if examples.position_ids is None else examples.position_ids[part, seen].to(device)
+        tokens = examples.tokens[part, seen].to(device)
+        yield Batch(part, tokens, ids, marked.to(device), number[part, seen][marked])
 
-    def __init__(self, model: Transformer, examples: Examples, place: int | slice) -> None:
-        self._tokens = examples.tokens
-        self._device = model.W_E.device
-        self._place = place if isinstance(place, int) and place >= 0 else None
-        # An id that no token has, for a model that knows no padding.
-        pad = model.config.pad_token
-        self._real = self._tokens != (-1 if pad is None else pad)
-        lengths = self._real.sum(1)
-        self._order = torch.arange(len(lengths)) if self._place is None else lengths.argsort(stable=True)
 
-    def __iter__(self) -> Iterator[Int[Tensor, "batch seq"]]:
-        return (tokens for _, tokens in self.with_rows())
+def everywhere(examples: Examples) -> Mask:
+    """Marks every place."""
+    return torch.ones_like(examples.answered)
 
-    def with_rows(self) -> Iterator[tuple[Int[Tensor, "batch"], Int[Tensor, "batch seq"]]]:
-        """Each batch, after the rows of the examples that it holds."""
-        for rows in self._order.split(BATCH):
-            if len(rows):
-                yield rows, self._tokens[rows, : self._end(rows)].to(self._device)
 
-    def restored(self, parts: Sequence[Tensor], axis: int = 0) -> Tensor:
-        """What was computed for each batch, put together in the order of the examples."""
-        return torch.cat(list(parts), axis).index_select(axis, self._order.argsort())
-
-    def _end(self, rows: Int[Tensor, "batch"]) -> int:
-        seq = self._tokens.shape[1]
-        used = self._real[rows].any(0).nonzero()
-        if self._place is None or not len(used):
-            return seq
-        return max(self._place, int(used.max())) + 1
+def at_position(examples: Examples, position: int) -> Mask:
+    """Marks one position of every input."""
+    mask = torch.zeros_like(examples.answered)
+    mask[:, position] = True
+    return mask

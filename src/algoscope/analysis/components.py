@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from einops import einsum, rearrange
+from einops import einsum
 from jaxtyping import Float
 from torch import Tensor
 
-from algoscope.analysis.batching import Batches
+from algoscope.analysis.batching import Batch, Mask, at_position, batches, everywhere
 from algoscope.errors import UserError
+from algoscope.model.component import EMBEDDING, POSITION, TOKEN, Component, heads_and_mlps
 from algoscope.model.sites import Cache
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
 
-Place = int | slice
-"""A position in the sequence, or several, which then become rows of their own, input by input."""
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Components:
-    """The residual stream at one place, taken apart into what was written there. On the CPU."""
+    """The residual stream at some places, taken apart into what was written there. On the CPU."""
 
-    names: tuple[str, ...]
-    """In order: `embedding` (token plus position), then each layer's heads (`0.1`) and `MLP 0`."""
+    parts: tuple[Component, ...]
+    """In order: the embedding (token plus position), then each layer's heads and MLP."""
     values: Float[Tensor, "component row d_model"]
     """Heads without the output bias, which is no one head's; MLPs with theirs."""
     bias: Float[Tensor, "d_model"]
     """The attention output biases of all layers, together."""
     resid: Float[Tensor, "row d_model"]
     """The residual stream itself, as the model computed it."""
+
+    def __getitem__(self, part: Component) -> Float[Tensor, "row d_model"]:
+        if part not in self.parts:
+            raise UserError(f"no component {part}: there are {', '.join(map(str, self.parts))}")
+        return self.values[self.parts.index(part)]
 
     @property
     def max_error(self) -> float:
@@ -40,62 +43,67 @@ class Components:
 
 
 @torch.no_grad()
-def decompose(model: Transformer, examples: Examples, place: Place, before: int | None = None) -> Components:
-    """What the residual stream at `place` is the sum of, just before layer `before` or the final layer norm.
+def decompose(
+    model: Transformer, examples: Examples, at: int | Mask, before: int | None = None
+) -> Components:
+    """What the residual stream is the sum of, just before layer `before` or the final layer norm.
 
-    Method: ARENA 1.5.1, "output by component". Raises UserError for a layer that does not exist.
+    `at` is one position, or a mask of places: a row each, example by example. Method: ARENA 1.5.1, "output
+    by component". Raises UserError for a layer that does not exist.
     """
     layers = model.config.n_layers if before is None else before
     if not 0 <= layers <= model.config.n_layers:
         raise UserError(f"layer {before} does not exist: the model has layers 0-{model.config.n_layers - 1}")
-    sites = _sites(model, layers)
-    values, resid = [], []
-    batches = Batches(model, examples, place)
-    for tokens in batches:
-        _, cache = model.run_with_cache(tokens, sites)
-        values.append(_parts(model, cache, place, layers).cpu())
-        resid.append(_rows(cache[sites[-1]], place).cpu())
-    bias = model.b_O[:layers].sum(0).cpu()
-    if isinstance(place, slice):
-        return Components(component_names(model, layers), torch.cat(values, 1), bias, torch.cat(resid))
-    ordered = batches.restored(values, 1), bias, batches.restored(resid)
-    return Components(component_names(model, layers), *ordered)
+    mask = at_position(examples, at) if isinstance(at, int) else at
+    sites, parts = _sites(model, layers), (EMBEDDING, *heads_and_mlps(model.config, layers))
+    shape, dtype = (int(mask.sum()), model.config.d_model), model.W_E.dtype
+    values, resid = torch.empty(len(parts), *shape, dtype=dtype), torch.empty(shape, dtype=dtype)
+    for batch in batches(model, examples, mask):
+        _, cache = model.run_with_cache(batch.tokens, sites, position_ids=batch.position_ids)
+        values[:, batch.rows] = _parts(model, cache, batch, layers).cpu()
+        resid[batch.rows] = cache[sites[-1]][batch.at].cpu()
+    return Components(parts, values, model.b_O[:layers].sum(0).cpu(), resid)
 
 
-def component_names(model: Transformer, layers: int) -> tuple[str, ...]:
-    """The components that the first `layers` layers and the embedding make."""
-    found = ["embedding"]
-    for layer in range(layers):
-        found += [f"{layer}.{head}" for head in range(model.config.n_heads)]
-        found += [f"MLP {layer}"] if model.config.d_mlp else []
-    return tuple(found)
+def embeddings_apart(
+    model: Transformer, examples: Examples, at: int | Mask, components: Components
+) -> Components:
+    """The same, with token and position embedding as two components. `at` is where they were decomposed."""
+    mask = at_position(examples, at) if isinstance(at, int) else at
+    token = model.W_E.detach().cpu()[examples.tokens[mask].cpu()]
+    rest = components.values[1:]
+    values = torch.cat([torch.stack([token, components[EMBEDDING] - token]), rest])
+    return replace(components, parts=(TOKEN, POSITION, *components.parts[1:]), values=values)
+
+
+def decompose_everywhere(
+    model: Transformer, examples: Examples
+) -> tuple[tuple[Component, ...], Float[Tensor, "component batch seq d_model"]]:
+    """The residual stream before the final norm at every position, token and position embedding apart.
+
+    For few examples: the whole of it is held in memory.
+    """
+    mask = everywhere(examples)
+    found = embeddings_apart(model, examples, mask, decompose(model, examples, mask))
+    return found.parts, found.values.unflatten(1, tuple(examples.tokens.shape))
 
 
 def _sites(model: Transformer, layers: int) -> list[str]:
     """What has to be read; the residual stream itself comes last."""
-    sites = ["hook_embed", "hook_pos_embed"]
-    for layer in range(layers):
-        # A head's result is its z times its W_O. Reading z leaves attention on the fused path.
-        sites.append(f"blocks.{layer}.attn.hook_z")
-        sites += [f"blocks.{layer}.hook_mlp_out"] if model.config.d_mlp else []
+    # A head's result is its z times its W_O. Reading z leaves attention on the fused path.
+    written = dict.fromkeys(part.site for part in heads_and_mlps(model.config, layers))
     last = model.config.n_layers - 1
-    return [*sites, f"blocks.{layers}.hook_resid_pre" if layers <= last else f"blocks.{last}.hook_resid_post"]
+    whole = f"blocks.{layers}.hook_resid_pre" if layers <= last else f"blocks.{last}.hook_resid_post"
+    return ["hook_embed", "hook_pos_embed", *written, whole]
 
 
 def _parts(
-    model: Transformer, cache: Cache, place: Place, layers: int
+    model: Transformer, cache: Cache, batch: Batch, layers: int
 ) -> Float[Tensor, "component row d_model"]:
-    parts = [_rows(cache["hook_embed"] + cache["hook_pos_embed"], place)[None]]
+    parts = [(cache["hook_embed"] + cache["hook_pos_embed"])[batch.at][None]]
     for layer in range(layers):
-        z = _rows(cache[f"blocks.{layer}.attn.hook_z"], place)
-        W_O = model.W_O[layer]
-        parts.append(einsum(z, W_O, "row head d_head, head d_head d_model -> head row d_model"))
+        z = cache[f"blocks.{layer}.attn.hook_z"][batch.at]
+        parts.append(einsum(z, model.W_O[layer], "row head d_head, head d_head d_model -> head row d_model"))
         if model.config.d_mlp:
-            parts.append(_rows(cache[f"blocks.{layer}.hook_mlp_out"], place)[None])
+            parts.append(cache[f"blocks.{layer}.hook_mlp_out"][batch.at][None])
     return torch.cat(parts)
-
-
-def _rows(value: Float[Tensor, "batch seq *rest"], place: Place) -> Float[Tensor, "row *rest"]:
-    if isinstance(place, int):
-        return value[:, place]
-    return rearrange(value[:, place], "batch seq ... -> (batch seq) ...")

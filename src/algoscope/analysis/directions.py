@@ -5,6 +5,7 @@ from __future__ import annotations
 from algoscope.analysis.attribution import Direction
 from algoscope.analysis.circuits import W_OV
 from algoscope.analysis.linearised import LinearFit, fit_norm
+from algoscope.analysis.batching import Mask
 from algoscope.analysis.reading import values_at
 from algoscope.model.head import Head
 from algoscope.model.transformer import Transformer
@@ -24,8 +25,8 @@ def through_head(
     return Direction((fit.A.T @ read).float(), direction.towards, where, direction.r2 * fit.r2)
 
 
-def attention_norm_fit(model: Transformer, examples: Examples, layer: int, position: int | None) -> LinearFit:
-    """The norm before a layer's attention, linearised at one position, or over all of them."""
+def attention_norm_fit(model: Transformer, examples: Examples, layer: int, position: int | Mask | None) -> LinearFit:
+    """The norm before a layer's attention, linearised at one position, at marked places, or over all."""
     return fit_norm(
         model.block(layer).ln1, values_at(model, examples, f"blocks.{layer}.hook_resid_pre", position)
     )

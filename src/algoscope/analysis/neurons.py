@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from algoscope.analysis.attribution import Direction
+from algoscope.analysis.batching import Mask
 from algoscope.analysis.reading import values_at
 from algoscope.errors import UserError
 from algoscope.model.transformer import Transformer
@@ -26,9 +27,9 @@ KINDS = ("more than half", "less than half", "exactly half", "opposite", "neithe
 
 
 def neuron_activations(
-    model: Transformer, examples: Examples, layer: int, position: int | None = None
-) -> Float[Tensor, "batch *seq neuron"]:
-    """`mlp.hook_post` of a layer, at one position or at all. On the CPU.
+    model: Transformer, examples: Examples, layer: int, position: int | Mask | None = None
+) -> Float[Tensor, "row *seq neuron"]:
+    """`mlp.hook_post` of a layer, at one position, at marked places, or at all. On the CPU.
 
     Raises UserError for a layer that does not exist and for an attention-only model.
     """
@@ -41,8 +42,8 @@ def neuron_activations(
 
 
 def output_by_neuron(
-    model: Transformer, examples: Examples, layer: int, position: int | None = None
-) -> Float[Tensor, "batch *seq neuron d_model"]:
+    model: Transformer, examples: Examples, layer: int, position: int | Mask | None = None
+) -> Float[Tensor, "row *seq neuron d_model"]:
     """The vector that each neuron writes; over neurons they add up to the MLP's output less `b_out`.
 
     d_model times as large as the activations: `neurons_along` gives dot products without it.
@@ -53,8 +54,8 @@ def output_by_neuron(
 
 
 def neurons_along(
-    model: Transformer, examples: Examples, layer: int, direction: Direction, position: int | None = None
-) -> Float[Tensor, "batch *seq neuron"]:
+    model: Transformer, examples: Examples, layer: int, direction: Direction, position: int | Mask | None = None
+) -> Float[Tensor, "row *seq neuron"]:
     """Each neuron's contribution along a direction, without forming the vectors that it writes."""
     post = neuron_activations(model, examples, layer, position)
     return post.mul_(model.W_out[layer].detach().cpu() @ direction.vector)

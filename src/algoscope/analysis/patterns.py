@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from algoscope.analysis.batching import BATCH
+from algoscope.analysis.reading import values_at
 from algoscope.interventions.intervention import Intervention
 from algoscope.interventions.run import run
 from algoscope.interventions.sources import FromRun, Value
@@ -54,17 +55,18 @@ def attention_with_queries_of(
     return torch.cat(rows)
 
 
-@torch.no_grad()
 def mean_patterns(model: Transformer, examples: Examples) -> Float[Tensor, "layer head query key"]:
     """The attention of every head, averaged over the examples."""
-    sites = [f"blocks.{layer}.attn.hook_pattern" for layer in range(model.config.n_layers)]
-    total = torch.zeros(())
-    for part in examples.batches(BATCH):
-        _, cache = model.run_with_cache(part.tokens.to(model.W_E.device), sites)
-        total = total + torch.stack(
-            [reduce(cache[site].cpu(), "batch head query key -> head query key", "sum") for site in sites]
-        )
-    return total / len(examples)
+    return torch.stack(
+        [
+            sum(
+                reduce(values_at(model, part, site), "batch head query key -> head query key", "sum")
+                for part in examples.batches(BATCH)
+            )
+            / len(examples)
+            for site in (f"blocks.{layer}.attn.hook_pattern" for layer in range(model.config.n_layers))
+        ]
+    )
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from einops import einsum
 from jaxtyping import Float
 from torch import Tensor
 
-from algoscope.analysis.batching import BATCH
 from algoscope.analysis.circuits import W_OV
+from algoscope.analysis.reading import values_at
 from algoscope.model.head import Head
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
@@ -31,16 +31,11 @@ def mean_query(
     return queries(model, examples, reader, position).mean(0)
 
 
-@torch.no_grad()
 def queries(
     model: Transformer, examples: Examples, reader: Head, position: int
 ) -> Float[Tensor, "batch d_head"]:
     """The reader's query at a position for each example. On the CPU."""
-    site, rows = reader.site("hook_q"), []
-    for part in examples.batches(BATCH):
-        _, cache = model.run_with_cache(part.tokens.to(model.W_E.device), [site])
-        rows.append(cache[site][:, position, reader.index].cpu())
-    return torch.cat(rows)
+    return values_at(model, examples, reader.site("hook_q"), position)[:, reader.index]
 
 
 def k_circuit(
@@ -82,11 +77,7 @@ def values_through(
 def _through(
     model: Transformer, examples: Examples, kind: str, writer: Head, reader: Head, direction: Tensor
 ) -> Float[Tensor, "batch seq"]:
-    site, rows = writer.site(kind), []
     W_O = model.W_O[writer.layer, writer.index].cpu()
     line = W_O @ W_OV(model, reader) @ direction
-    for part in examples.batches(BATCH):
-        _, cache = model.run_with_cache(part.tokens.to(model.W_E.device), [site])
-        value = cache[site][:, :, writer.index].cpu()
-        rows.append(einsum(value, line, "batch seq d_head, d_head -> batch seq"))
-    return torch.cat(rows)
+    value = values_at(model, examples, writer.site(kind))[:, :, writer.index]
+    return einsum(value, line, "batch seq d_head, d_head -> batch seq")

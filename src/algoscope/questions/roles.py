@@ -8,19 +8,20 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from algoscope.analysis.attribution import Contributions
+from algoscope.model.head import Head
 
 LEAST_PUSH = 2.0
 """In logits: it multiplies the odds by e² = 7.4, so the head alone makes an even bet a likely answer."""
 LEAST_SHARE = 0.25
 """Of what all components push together."""
-EXPECTED = "a mean push of at least 2 logits, and a quarter of what all components push together"
+CRITERION = f"a mean push of at least {LEAST_PUSH:g} logits, and a quarter of what all components push together"
 
 
 @dataclass(frozen=True)
 class Role:
     """The head that pushes one kind of example furthest, if it pushes far enough to be called by a name."""
 
-    head: str | None
+    head: Head | None
     push: float | None
     """The mean push of the strongest head, in logits, whether or not it is enough; None if unknown."""
     reason: str = ""
@@ -34,16 +35,11 @@ def strongest_head(pushed: Contributions | None, rows: Bool[Tensor, "row"], kind
     if not rows.any():
         return Role(None, None, f"there is no example of the kind {kind!r}")
     means = pushed.mean(rows)
-    head = max(pushed.heads, key=means.__getitem__)
-    push, total = means[head], sum(means.values())
+    best = max(pushed.heads, key=means.__getitem__)
+    push, total = means[best], sum(means.values())
+    said = f"the strongest head, {best}, pushes {push:.2f} logits"
     if push < LEAST_PUSH:
-        return Role(
-            None, push, f"the strongest head, {head}, pushes {push:.2f} logits: fewer than {LEAST_PUSH:g}"
-        )
+        return Role(None, push, f"{said}: fewer than {LEAST_PUSH:g}")
     if push < LEAST_SHARE * total:
-        return Role(
-            None,
-            push,
-            f"the strongest head, {head}, pushes {push:.2f} logits: less than a quarter of all {total:.2f}",
-        )
-    return Role(head, push)
+        return Role(None, push, f"{said}: less than a quarter of all {total:.2f}")
+    return Role(best.head, push)

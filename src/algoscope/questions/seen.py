@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from algoscope.analysis.accuracy import all_right, answer_logits
 from algoscope.analysis.attribution import (
     Contributions,
     class_direction,
@@ -19,79 +21,107 @@ from algoscope.analysis.attribution import (
 from algoscope.analysis.components import Components, decompose
 from algoscope.analysis.linearised import LinearFit, fit_norm
 from algoscope.errors import UserError
-from algoscope.model.sites import Taps
 from algoscope.model.transformer import Transformer
+from algoscope.tasks.answers import right
 from algoscope.tasks.task import Examples, Task
 
+KEPT = 5000
+"""Examples whose activations are held. Answers are judged on all; more than this many change no verdict that
+rests on activations, and their memory would grow without end."""
 
-@dataclass(frozen=True)
-class Observed:
-    """A model's answers, and what they were made of. One row per answer: one per example for most tasks."""
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A model, a task and examples, with what the model made of them. What is expensive is computed when it
+    is first asked for, and once."""
 
     model: Transformer
     task: Task
     examples: Examples
-    groups: Mapping[str, Bool[Tensor, "batch"]]
-    logits: Float[Tensor, "batch *answer class"]
-    components: Components
-    """Of the residual stream where the answer is read, before the final norm."""
-    fit: LinearFit
-    """The final norm, linearised there."""
-    pushed: Contributions | None
-    """Towards class 0 as against class 1, centred on class 1; towards the true class if there are more than
-    two. None if there is no example of class 1 to centre on."""
+    seed: int = 0
+    """Of everything that is drawn at random."""
 
-    @property
-    def row_groups(self) -> dict[str, Bool[Tensor, "row"]]:
-        """The groups as masks over rows."""
-        return {name: self.rows(mask) for name, mask in self.groups.items()}
+    @cached_property
+    def groups(self) -> Mapping[str, Bool[Tensor, "batch"]]:
+        """The task's kinds of input, over all examples."""
+        return self.task.groups(self.examples)
+
+    @cached_property
+    def logits(self) -> Float[Tensor, "row class"]:
+        """At every answer of every example. On the CPU."""
+        return answer_logits(self.model, self.examples)
+
+    @cached_property
+    def right(self) -> Bool[Tensor, "row"]:
+        """Which answers are right."""
+        return right(self.logits, self.examples.labels)
+
+    @cached_property
+    def inputs_right(self) -> Bool[Tensor, "batch"]:
+        """Which inputs have every answer right."""
+        return all_right(self.right, self.examples)
+
+    @cached_property
+    def kept(self) -> Examples:
+        """The first examples, up to KEPT: those whose activations are held."""
+        return self.examples[:KEPT] if len(self.examples) > KEPT else self.examples
+
+    @cached_property
+    def kept_groups(self) -> Mapping[str, Bool[Tensor, "batch"]]:
+        return {name: mask[: len(self.kept)] for name, mask in self.groups.items()}
+
+    @cached_property
+    def row_groups(self) -> Mapping[str, Bool[Tensor, "row"]]:
+        """The groups as masks over the rows of the kept examples."""
+        return {name: self.rows(mask) for name, mask in self.kept_groups.items()}
 
     def rows(self, mask: Bool[Tensor, "batch"]) -> Bool[Tensor, "row"]:
-        """The answers that the marked examples ask for."""
-        return mask.repeat_interleave(self.examples.labels[:1].numel())
+        """The answers that the marked ones of the kept examples ask for."""
+        return mask[self.kept.row_example]
+
+    @cached_property
+    def components(self) -> Components:
+        """Of the residual stream at every answer of the kept examples, before the final norm."""
+        return decompose(self.model, self.kept, self.kept.answered)
+
+    @cached_property
+    def fit(self) -> LinearFit:
+        """The final norm, linearised there."""
+        return fit_norm(self.model.ln_final, self.components.resid)
+
+    @cached_property
+    def pushed(self) -> Contributions | None:
+        """Towards class 0 as against class 1, centred on class 1, where there are just two; else towards the
+        truth. None if there is no example of class 1 to centre on."""
+        labels = self.kept.labels
+        if len(self.task.classes) > 2 or self.kept.sets:
+            return margins(self.model, self.components, self.fit, labels)
+        centre = torch.eq(labels, 1)
+        if not centre.any():
+            return None
+        after = class_direction(self.model, towards=0, against=1, name=self.task.classes[0])
+        return contributions(self.components, pull_back(after, self.fit, "before the final norm"), centre)
+
+    @property
+    def one_answer(self) -> bool:
+        """Whether every input has a single answer."""
+        return len(self.examples.labels) == len(self.examples)
 
     @property
     def where(self) -> str:
         """Where the answer is read, in words."""
-        answer = self.task.answer
-        if isinstance(answer, slice):
-            return "the answer positions"
-        return "the last position" if answer == -1 else f"position {answer}"
+        places = self.examples.answer_positions.tolist()
+        if len(places) == 1:
+            last = places[0] == self.examples.tokens.shape[1] - 1
+            return f"position {places[0]}" + (", the last" if last else "")
+        same = bool((self.examples.answered == self.examples.answered[:1]).all())
+        return "the answer positions" if same else "the answer positions, which differ from input to input"
 
 
-def observe(model: Transformer, task: Task, examples: Examples) -> Observed:
-    """Run the model over the examples. Raises UserError if there are too few examples, or classes."""
-    if len(task.classes) < 2:
+def see(model: Transformer, task: Task, examples: Examples, seed: int = 0) -> Seen:
+    """The model on these examples. Raises UserError if there are too few examples, or classes."""
+    if len(task.classes) < 2 and not examples.sets:
         raise UserError(f"the task {task.name} has {len(task.classes)} classes: a study needs at least 2")
     if len(examples) < 2:
         raise UserError(f"a study needs at least 2 examples, not {len(examples)}: give more")
-    components = decompose(model, examples, examples.answer)
-    fit = fit_norm(model.ln_final, components.resid)
-    return Observed(
-        model,
-        task,
-        examples,
-        task.groups(examples),
-        _logits(model, components.resid).unflatten(0, examples.labels.shape),
-        components,
-        fit,
-        _pushed(model, task, components, fit, examples.labels.flatten()),
-    )
-
-
-@torch.no_grad()
-def _logits(model: Transformer, resid: Float[Tensor, "row d_model"]) -> Float[Tensor, "row class"]:
-    """The model's own reading of its residual stream: what a forward pass gives, without another one."""
-    return model.read_out(resid.to(model.W_E.device), Taps(model.sites)).cpu()
-
-
-def _pushed(
-    model: Transformer, task: Task, components: Components, fit: LinearFit, labels: Tensor
-) -> Contributions | None:
-    if len(task.classes) > 2:
-        return margins(model, components, fit, labels)
-    centre = torch.eq(labels, 1)
-    if not centre.any():
-        return None
-    after = class_direction(model, towards=0, against=1, name=task.classes[0])
-    return contributions(components, pull_back(after, fit, "before the final norm"), centre)
+    return Seen(model, task, examples, seed)
