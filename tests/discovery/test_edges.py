@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from algoscope.discovery.edges import edge_names, edges
+from algoscope.model.component import ANSWER
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.brackets import Brackets
@@ -25,7 +26,7 @@ def pairs():
 def test_an_edge_is_what_hooks_on_the_receivers_input_give(norm):
     model = a_model(d_mlp=6, act_fn="relu", normalization_type=norm)
     one, other = pairs()
-    found = {(edge.sender, edge.receiver): edge.effect for edge in edges(model, one, other).edges}
+    found = {(str(edge.sender), str(edge.receiver)): edge.effect for edge in edges(model, one, other).edges}
     _, there = model.run_with_cache(other.tokens)
     clean, here = model.run_with_cache(one.tokens)
     delta = there["blocks.0.attn.hook_result"][:, :, 1] - here["blocks.0.attn.hook_result"][:, :, 1]
@@ -50,7 +51,7 @@ def test_an_edge_is_what_hooks_on_the_receivers_input_give(norm):
 def test_in_a_model_without_norms_or_layers_between_the_edges_to_the_answer_are_the_whole_gap():
     model = a_model(normalization_type="none")
     found = edges(model, *pairs())
-    direct = [edge.effect for edge in found.edges if edge.receiver == "answer"]
+    direct = [edge.effect for edge in found.edges if edge.receiver == ANSWER]
     assert sum(direct) == pytest.approx(found.gap, abs=1e-5)
 
 
@@ -62,7 +63,8 @@ def test_the_strong_edges_are_sorted_and_large():
 
 
 def test_every_sender_writes_before_its_receiver_reads():
-    names = edge_names(a_model(d_mlp=6, act_fn="relu"))
+    edges = edge_names(a_model(d_mlp=6, act_fn="relu").config)
+    names = [tuple(map(str, edge)) for edge in edges]
     assert ("0.0", "MLP 0") in names
     assert ("0.0", "0.1") not in names
     assert ("MLP 1", "1.0") not in names

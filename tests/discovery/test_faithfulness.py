@@ -5,6 +5,7 @@ import pytest
 from algoscope.analysis.accuracy import score
 from algoscope.discovery.faithfulness import Part, complement, faithfulness
 from algoscope.errors import UserError
+from algoscope.model.component import Component
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.brackets import Brackets
@@ -25,7 +26,7 @@ def bracket_model() -> Transformer:
 
 def test_the_whole_model_as_a_circuit_loses_nothing(bracket_model):
     examples = Brackets().sample(50, 0)
-    everything = [Part(name) for name in ("0.0", "0.1", "MLP 0", "1.0", "1.1", "MLP 1")]
+    everything = [Part(Component.parse(name)) for name in ("0.0", "0.1", "MLP 0", "1.0", "1.1", "MLP 1")]
     found = faithfulness(bracket_model, examples, everything)
     assert found.alone == found.whole
 
@@ -51,15 +52,17 @@ def test_a_circuit_alone_is_the_model_with_means_put_in_by_hooks(bracket_model):
         ("blocks.1.attn.hook_z", mean),
         ("blocks.1.hook_mlp_out", mean),
     ]
-    by_hand = score(bracket_model.run_with_hooks(examples.tokens, hooks)[:, 0], examples)
-    found = faithfulness(bracket_model, examples, [Part("0.1"), Part("MLP 0", (2, 3))]).alone
+    by_hand = score(bracket_model.run_with_hooks(examples.tokens, hooks)[:, 0], examples.labels)
+    found = faithfulness(
+        bracket_model, examples, [Part(Component.parse("0.1")), Part(Component.parse("MLP 0"), (2, 3))]
+    ).alone
     assert found.right == by_hand.right
     assert found.loss == pytest.approx(by_hand.loss, abs=1e-5)
 
 
 def test_a_circuit_and_its_complement_trade_places(bracket_model):
     examples = Brackets().sample(30, 0)
-    circuit = [Part("0.0"), Part("MLP 1", (0,))]
+    circuit = [Part(Component.parse("0.0")), Part(Component.parse("MLP 1"), (0,))]
     rest = complement(bracket_model, circuit, 42)
     one, other = (faithfulness(bracket_model, examples, parts) for parts in (circuit, rest))
     assert one.alone.loss == pytest.approx(other.without.loss, abs=1e-6)
@@ -67,14 +70,16 @@ def test_a_circuit_and_its_complement_trade_places(bracket_model):
 
 
 def test_a_part_named_twice_is_inside_at_both_its_positions(bracket_model):
-    rest = complement(bracket_model, [Part("0.0", (1,)), Part("0.0", (3,))], seq=5)
-    assert Part("0.0", (0, 2, 4)) in rest
+    rest = complement(
+        bracket_model, [Part(Component.parse("0.0"), (1,)), Part(Component.parse("0.0"), (3,))], seq=5
+    )
+    assert Part(Component.parse("0.0"), (0, 2, 4)) in rest
 
 
 def test_a_part_that_the_model_lacks_is_named(bracket_model):
     examples = Brackets().sample(4, 0)
-    with pytest.raises(UserError, match=r"no component '5.0': there are 0.0, 0.1, MLP 0"):
-        faithfulness(bracket_model, examples, [Part("5.0")])
+    with pytest.raises(UserError, match="head 5.0 does not exist: the model has layers 0-1 with 2 heads"):
+        faithfulness(bracket_model, examples, [Part(Component.parse("5.0"))])
     with pytest.raises(UserError, match="empty circuit"):
         faithfulness(bracket_model, examples, [])
 
@@ -83,4 +88,6 @@ def test_an_attention_only_model_has_no_mlp_outside_its_circuit():
     config = Config(
         n_layers=1, d_model=6, n_heads=2, d_head=3, n_ctx=4, d_vocab=5, d_vocab_out=2, attention_dir="causal"
     )
-    assert [part.name for part in complement(Transformer(config), [Part("0.1")], 4)] == ["0.0"]
+    assert [
+        str(part.component) for part in complement(Transformer(config), [Part(Component.parse("0.1"))], 4)
+    ] == ["0.0"]

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from algoscope.report.findings import findings_json, write_findings
 from algoscope.questions.study import Finding
+from algoscope.report.findings import findings_json, write_findings
 
 
 def test_the_file_has_the_documented_keys(evil_study, tmp_path):

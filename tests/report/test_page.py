@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from algoscope.questions.study import Section, ShownInput, Table
 from algoscope.report.page import plain, render_page, write_page
 from algoscope.stories.run import run_study
-from algoscope.questions.study import Section, ShownInput, Table
 from algoscope.tasks.brackets import Brackets
 from algoscope.tasks.display import Shown
 

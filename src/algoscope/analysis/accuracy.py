@@ -70,7 +70,10 @@ def score_by_group(
 def score_by_number(logits: Float[Tensor, "row class"], examples: Examples) -> dict[int, Score]:
     """The score on each input's first answer (0), its second (1), and so on."""
     number = examples.row_number
-    found = {each: score(logits[number == each], examples.labels[number == each]) for each in number.unique().tolist()}
+    found = {
+        each: score(logits[number == each], examples.labels[number == each])
+        for each in number.unique().tolist()
+    }
     return {each: scored for each, scored in found.items() if scored is not None}
 
 

@@ -82,9 +82,7 @@ def contributions(components: Components, direction: Direction, centre: Bool[Ten
     return Contributions(components.parts, (values - mean).float(), direction.towards)
 
 
-def margins(
-    model: Transformer, components: Components, fit: LinearFit, labels: Labels
-) -> Contributions:
+def margins(model: Transformer, components: Components, fit: LinearFit, labels: Labels) -> Contributions:
     """Each component's contribution to the truth: for a class, its logit over the mean of the other classes';
     for a set, the mean over classes of the logit, with its sign turned where the class does not belong.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from algoscope.analysis.attribution import Direction
+from algoscope.analysis.batching import Mask
 from algoscope.analysis.circuits import W_OV
 from algoscope.analysis.linearised import LinearFit, fit_norm
-from algoscope.analysis.batching import Mask
 from algoscope.analysis.reading import values_at
 from algoscope.model.head import Head
 from algoscope.model.transformer import Transformer
@@ -25,7 +25,9 @@ def through_head(
     return Direction((fit.A.T @ read).float(), direction.towards, where, direction.r2 * fit.r2)
 
 
-def attention_norm_fit(model: Transformer, examples: Examples, layer: int, position: int | Mask | None) -> LinearFit:
+def attention_norm_fit(
+    model: Transformer, examples: Examples, layer: int, position: int | Mask | None
+) -> LinearFit:
     """The norm before a layer's attention, linearised at one position, at marked places, or over all."""
     return fit_norm(
         model.block(layer).ln1, values_at(model, examples, f"blocks.{layer}.hook_resid_pre", position)

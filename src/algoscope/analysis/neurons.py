@@ -54,7 +54,11 @@ def output_by_neuron(
 
 
 def neurons_along(
-    model: Transformer, examples: Examples, layer: int, direction: Direction, position: int | Mask | None = None
+    model: Transformer,
+    examples: Examples,
+    layer: int,
+    direction: Direction,
+    position: int | Mask | None = None,
 ) -> Float[Tensor, "row *seq neuron"]:
     """Each neuron's contribution along a direction, without forming the vectors that it writes."""
     post = neuron_activations(model, examples, layer, position)

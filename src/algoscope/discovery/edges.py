@@ -11,28 +11,29 @@ from dataclasses import dataclass
 
 import torch
 from einops import einsum
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
-from algoscope.analysis.components import component_names
+from algoscope.analysis.accuracy import answer_logits
 from algoscope.interventions.intervention import Intervention
-from algoscope.interventions.metrics import logit_difference
+from algoscope.interventions.metrics import Metric
 from algoscope.interventions.sources import Add
 from algoscope.interventions.sweep import sweep
+from algoscope.model.component import ANSWER, EMBEDDING, Component, Kind, heads_and_mlps
+from algoscope.model.config import Config
 from algoscope.model.head import Head
 from algoscope.model.sites import Cache
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
 
-ANSWER = "answer"
-
 
 @dataclass(frozen=True)
 class Edge:
-    """A sender (`embedding`, `0.0`, `MLP 0`) and a later receiver (`1.1`, `MLP 1`, or `answer`)."""
+    """A sender and a later receiver: a head, an MLP, or the answer."""
 
-    sender: str
-    receiver: str
+    sender: Component
+    receiver: Component
     effect: float
     """Logits by which the answer moves from the one input's towards the other's along this edge alone."""
 
@@ -43,92 +44,107 @@ class Edges:
 
     edges: tuple[Edge, ...]
     gap: float
-    """The mean difference of the answer's logit difference between the two inputs of a pair."""
+    """How far apart the model's answers to the two inputs of a pair are, on average over answers that differ."""
     pairs: int
 
     def strong(self, share: float) -> tuple[Edge, ...]:
         """The edges whose effect is at least this share of the gap, the strongest first.
 
-        None at all if there is no gap in favour of the class, and so nothing that edges could carry.
+        None at all if there is no gap in favour of the truth, and so nothing that edges could carry.
         """
         found = [edge for edge in self.edges if 0 < share * self.gap <= edge.effect]
         return tuple(sorted(found, key=lambda edge: -edge.effect))
 
 
-def edges(model: Transformer, examples: Examples, partners: Examples, towards: int = 0) -> Edges:
+def edges(model: Transformer, examples: Examples, partners: Examples) -> Edges:
     """How much of the difference between each example and its partner passes along each direct edge.
 
-    Pairs stand in the same row and should differ in what matters only, so that positions line up. Effects
-    are means over pairs of the fall of the logit difference in favour of class `towards` (that of the
-    examples). They need not add up to the gap: later edges carry again what earlier ones did. A head
-    receives through its queries, keys and values together.
+    Pairs stand in the same row and should differ in what matters only, so that positions line up. An effect
+    is the fall of the logit of the example's truth over that of its partner's, a mean over the answers in
+    which the two differ. Effects need not add up to the gap: later edges carry again what earlier ones did.
+    A head receives through its queries, keys and values together. Raises ValueError if no answer differs.
     """
     examples, partners = examples.to(model.W_E.device), partners.to(model.W_E.device)
-    deltas, clean = _deltas(model, examples.tokens, partners.tokens)
-    pairs = edge_names(model)
+    metric = _towards(examples, partners)
+    deltas, clean = _deltas(model, examples, partners)
+    pairs = edge_names(model.config)
     patches = [_patch(model, clean, deltas[sender], receiver) for sender, receiver in pairs]
-    metric = logit_difference(towards)
     found = sweep(model, examples, patches, metric)
-    with torch.no_grad():
-        there = metric(
-            model(partners.tokens)[:, partners.answer][None], torch.zeros(()), partners.labels
-        ).item()
+    there = answer_logits(model, partners).to(model.W_E.device)
     start = found.clean.item()
     falls = (start - found.values).tolist()
     measured = tuple(Edge(*names, effect) for names, effect in zip(pairs, falls, strict=True))
-    return Edges(measured, start - there, len(examples))
+    return Edges(measured, start - metric(there[None], there, partners.labels).item(), len(examples))
 
 
-def edge_names(model: Transformer) -> list[tuple[str, str]]:
+def _towards(examples: Examples, partners: Examples) -> Metric:
+    """The logit of each example's truth less that of its partner's, where the two differ."""
+    one, other = examples.labels, partners.labels
+    if one.shape != other.shape or not (one != other).any():
+        raise ValueError("pairs need answers at the same places, and some that differ")
+
+    def towards(logits: Tensor, clean: Tensor, labels: Tensor) -> Float[Tensor, "variant"]:
+        if examples.sets:
+            sign = (one.long() - other.long()).to(logits.dtype)
+        else:
+            sign = functional.one_hot(one, logits.shape[-1]) - functional.one_hot(other, logits.shape[-1])
+        differ = (sign != 0).any(-1)
+        return (logits * sign).sum(-1)[:, differ].mean(1)
+
+    return towards
+
+
+def edge_names(config: Config) -> list[tuple[Component, Component]]:
     """Every sender with every receiver that reads the stream after it has written."""
-    config = model.config
-    found = []
-    for layer in range(config.n_layers):
-        before = component_names(model, layer)
-        heads = [str(Head(layer, index)) for index in range(config.n_heads)]
-        found += [(sender, head) for head in heads for sender in before]
-        if config.d_mlp:
-            found += [(sender, f"MLP {layer}") for sender in (*before, *heads)]
-    return found + [(sender, ANSWER) for sender in component_names(model, config.n_layers)]
+    parts = (EMBEDDING, *heads_and_mlps(config))
+    found = [
+        (sender, receiver)
+        for receiver in parts[1:]
+        for sender in parts
+        # Heads of a layer read before any of them writes.
+        if sender < receiver and (sender.layer < receiver.layer or receiver.kind is Kind.MLP)
+    ]
+    return found + [(sender, ANSWER) for sender in parts]
 
 
 @torch.no_grad()
 def _deltas(
-    model: Transformer, tokens: Int[Tensor, "batch seq"], partners: Int[Tensor, "batch seq"]
-) -> tuple[Mapping[str, Float[Tensor, "batch seq d_model"]], Cache]:
+    model: Transformer, examples: Examples, partners: Examples
+) -> tuple[Mapping[Component, Float[Tensor, "batch seq d_model"]], Cache]:
     """How each component's output on the partner differs from its own; and the examples' cache."""
-    wanted = ("hook_embed", "attn.hook_z", "hook_mlp_out", "hook_resid_mid")
+    wanted = ("hook_embed", "hook_pos_embed", "attn.hook_z", "hook_mlp_out", "hook_resid_mid")
     (_, there), (_, here) = (
-        model.run_with_cache(each, lambda name: name.endswith(wanted)) for each in (partners, tokens)
+        model.run_with_cache(each.tokens, lambda name: name.endswith(wanted), position_ids=each.position_ids)
+        for each in (partners, examples)
     )
-    deltas = {"embedding": there["hook_embed"] - here["hook_embed"]}
+    moved = [cache["hook_embed"] + cache["hook_pos_embed"] for cache in (there, here)]
+    deltas = {EMBEDDING: moved[0] - moved[1]}
     for layer in range(model.config.n_layers):
         at = f"blocks.{layer}"
         z = there[f"{at}.attn.hook_z"] - here[f"{at}.attn.hook_z"]
         results = einsum(
             z, model.W_O[layer], "batch seq head d_head, head d_head d_model -> head batch seq d_model"
         )
-        deltas |= {str(Head(layer, index)): result for index, result in enumerate(results)}
+        deltas |= {Component.of(Head(layer, index)): result for index, result in enumerate(results)}
         if model.config.d_mlp:
-            deltas[f"MLP {layer}"] = there[f"{at}.hook_mlp_out"] - here[f"{at}.hook_mlp_out"]
+            deltas[Component.mlp(layer)] = there[f"{at}.hook_mlp_out"] - here[f"{at}.hook_mlp_out"]
     return deltas, here
 
 
 def _patch(
-    model: Transformer, clean: Cache, delta: Float[Tensor, "batch seq d_model"], receiver: str
+    model: Transformer, clean: Cache, delta: Float[Tensor, "batch seq d_model"], receiver: Component
 ) -> tuple[Intervention, ...]:
     """What adds the difference to one receiver's input and to nobody else's."""
     if receiver == ANSWER:
         return (Intervention(f"blocks.{model.config.n_layers - 1}.hook_resid_post", Add(delta)),)
-    if receiver.startswith("MLP "):
-        layer = int(receiver.removeprefix("MLP "))
+    layer = receiver.layer
+    if receiver.head is None:
         block, mid = model.block(layer), clean[f"blocks.{layer}.hook_resid_mid"]
         assert block.ln2 is not None, "a receiving MLP has a norm, or what stands in its place"
         # An MLP's input has no site of its own, so the change is put in where it becomes one of neurons.
         changed = block.ln2.normalize(mid + delta) - block.ln2.normalize(mid)
         return (Intervention(f"blocks.{layer}.mlp.hook_pre", Add(changed @ model.W_in[layer])),)
-    head = Head.parse(receiver)
     return tuple(
-        Intervention(f"blocks.{head.layer}.hook_{letter}_input", Add(delta[:, :, None]), head=head.index)
+        Intervention(f"blocks.{layer}.hook_{letter}_input", Add(delta[:, :, None]), head=receiver.index)
         for letter in "qkv"
     )

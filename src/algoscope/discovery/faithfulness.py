@@ -9,12 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from algoscope.analysis.accuracy import Score, score
-from algoscope.analysis.components import component_names
 from algoscope.errors import UserError
 from algoscope.interventions.intervention import Intervention
 from algoscope.interventions.sources import Mean, Source
 from algoscope.interventions.sweep import sweep
-from algoscope.model.head import Head
+from algoscope.model.component import Component, heads_and_mlps
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
 
@@ -23,15 +22,15 @@ MEAN = Mean(per="position")
 
 @dataclass(frozen=True)
 class Part:
-    """A component of a circuit: a head (`2.0`) or an MLP (`MLP 0`), at all positions or at some."""
+    """A component of a circuit: a head or an MLP, at all positions or at some."""
 
-    name: str
+    component: Component
     positions: tuple[int, ...] | None = None
 
     def __str__(self) -> str:
         if self.positions is None:
-            return self.name
-        return f"{self.name} at {', '.join(map(str, self.positions))}"
+            return str(self.component)
+        return f"{self.component} at {', '.join(map(str, self.positions))}"
 
 
 @dataclass(frozen=True)
@@ -66,26 +65,23 @@ def faithfulness(
     return Faithfulness(whole, alone if outside else whole, without)
 
 
-def _score(logits: Float[Tensor, "batch *answer class"], examples: Examples) -> Score:
-    found = score(logits.cpu(), examples)
+def _score(logits: Float[Tensor, "row class"], examples: Examples) -> Score:
+    found = score(logits.cpu(), examples.labels)
     assert found is not None, "a sweep has examples"
     return found
 
 
 def complement(model: Transformer, circuit: Iterable[Part], seq: int) -> tuple[Part, ...]:
     """Every head and MLP outside the circuit; of a part that is inside at some positions, the others."""
-    inside: dict[str, set[int]] = {}
+    inside: dict[Component, set[int]] = {}
     for part in circuit:
         positions = range(seq) if part.positions is None else part.positions
-        inside.setdefault(part.name, set()).update(positions)
-    known = component_names(model, model.config.n_layers)[1:]
-    for name in inside:
-        if name not in known:
-            raise UserError(f"no component {name!r}: there are {', '.join(known)}")
-    rest = {name: tuple(p for p in range(seq) if p not in inside.get(name, ())) for name in known}
+        inside.setdefault(part.component.check(model.config), set()).update(positions)
+    known = heads_and_mlps(model.config)
+    rest = {each: tuple(p for p in range(seq) if p not in inside.get(each, ())) for each in known}
     return tuple(
-        Part(name, positions if len(positions) < seq else None)
-        for name, positions in rest.items()
+        Part(each, positions if len(positions) < seq else None)
+        for each, positions in rest.items()
         if positions
     )
 
@@ -96,9 +92,7 @@ def ablation(parts: Iterable[Part], source: Source) -> tuple[Intervention, ...]:
 
 
 def _replaced(part: Part, source: Source) -> Intervention:
-    if part.name.startswith("MLP "):
-        return Intervention(
-            f"blocks.{part.name.removeprefix('MLP ')}.hook_mlp_out", source, position=part.positions
-        )
-    head = Head.parse(part.name)
-    return Intervention(head.site("hook_z"), source, head=head.index, position=part.positions)
+    head = part.component.head
+    return Intervention(
+        part.component.site, source, head=None if head is None else head.index, position=part.positions
+    )

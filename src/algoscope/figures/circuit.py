@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 
 import plotly.graph_objects as go
 
-from algoscope.discovery.edges import ANSWER, Edge
+from algoscope.discovery.edges import Edge
 from algoscope.figures.look import BLUE, FAINT, INK, LOOK, ORANGE, VERMILION, faded
+from algoscope.model.component import ANSWER, EMBEDDING, Component, Kind
 
 WIDEST = 11.0
 
 
 def circuit_diagram(
-    edges: Sequence[Edge], components: Sequence[str], roles: Mapping[str, str], gap: float
+    edges: Sequence[Edge], components: Sequence[Component], roles: Mapping[Component, str], gap: float
 ) -> go.Figure:
     """Every component, those that an edge touches in colour; `roles` names the parts that some play."""
     places = _places(components)
@@ -24,10 +24,10 @@ def circuit_diagram(
     for edge in sorted(edges, key=lambda edge: edge.effect):
         figure.add_trace(_line(places[edge.sender], places[edge.receiver], edge, largest, gap))
         figure.add_trace(_hover(places[edge.sender], places[edge.receiver], edge, gap))
-    used = {name for edge in edges for name in (edge.sender, edge.receiver)}
+    used = {part for edge in edges for part in (edge.sender, edge.receiver)}
     figure.add_trace(_nodes(places, used, roles))
-    for name, role in roles.items():
-        x, y = places[name]
+    for part, role in roles.items():
+        x, y = places[part]
         figure.add_annotation(
             x=x, y=y - 0.3, text=escape(role), showarrow=False, font={"size": 12, "color": INK},
             bgcolor="rgba(255,255,255,.8)",
@@ -41,25 +41,17 @@ def circuit_diagram(
     )
 
 
-def _places(components: Sequence[str]) -> dict[str, tuple[float, float]]:
+def _places(components: Sequence[Component]) -> dict[Component, tuple[float, float]]:
     """Layers from left to right, each layer's heads above one another, its MLP after them and below."""
-    layers = [_layer(name) for name in components if name != "embedding"]
-    heads = Counter(_layer(name) for name in components if "." in name)
-    rows = max(heads.values(), default=1)
-    places = {
-        "embedding": (0.0, (rows - 1) / 2),
-        ANSWER: (1.4 + 2 * (max(layers, default=0) + 1), (rows - 1) / 2),
-    }
-    for name in components:
-        if "." in name:
-            places[name] = (1.2 + 2 * _layer(name), rows - 1.0 - int(name.split(".")[1]))
-        elif name != "embedding":
-            places[name] = (2.2 + 2 * _layer(name), -1.0)
+    rows = 1 + max((part.index for part in components if part.head), default=0)
+    last = max(part.layer for part in components)
+    places = {EMBEDDING: (0.0, (rows - 1) / 2), ANSWER: (1.4 + 2 * (last + 1), (rows - 1) / 2)}
+    for part in components:
+        if part.head:
+            places[part] = (1.2 + 2 * part.layer, rows - 1.0 - part.index)
+        elif part.kind is Kind.MLP:
+            places[part] = (2.2 + 2 * part.layer, -1.0)
     return places
-
-
-def _layer(name: str) -> int:
-    return -1 if name == "embedding" else int(name.removeprefix("MLP ").split(".")[0])
 
 
 def _curve(start: tuple[float, float], end: tuple[float, float]) -> tuple[list[float], list[float]]:
@@ -95,17 +87,19 @@ def _hover(start: tuple[float, float], end: tuple[float, float], edge: Edge, gap
     )
 
 
-def _nodes(places: Mapping[str, tuple[float, float]], used: set[str], roles: Mapping[str, str]) -> go.Scatter:
+def _nodes(
+    places: Mapping[Component, tuple[float, float]], used: set[Component], roles: Mapping[Component, str]
+) -> go.Scatter:
     colours = [
-        VERMILION if name in roles and "." in name else ORANGE if name in used else FAINT for name in places
+        VERMILION if part in roles and part.head else ORANGE if part in used else FAINT for part in places
     ]
     return go.Scatter(
         x=[x for x, _ in places.values()],
         y=[y for _, y in places.values()],
         mode="markers+text",
-        text=[escape(name) for name in places],
-        textfont={"size": 12, "color": [INK if name in used else "#8c959f" for name in places]},
-        textposition=["bottom center" if name.startswith("MLP") else "top center" for name in places],
+        text=[escape(str(part)) for part in places],
+        textfont={"size": 12, "color": [INK if part in used else "#8c959f" for part in places]},
+        textposition=["bottom center" if part.kind is Kind.MLP else "top center" for part in places],
         marker={"size": 20, "color": colours, "line": {"color": "white", "width": 2}},
         hoverinfo="skip",
         cliponaxis=False,

@@ -13,7 +13,6 @@ from algoscope.model.config import Config
 from algoscope.model.layers import MASKED, Bias, Block, Stream, norm
 from algoscope.model.sites import Cache, Hook, Site, Taps, editing, recording, selected, sites
 
-
 PositionIds = Int[Tensor, "batch seq"] | None
 """Which position embedding each place gets; None for 0, 1, 2 ..."""
 

@@ -43,7 +43,9 @@ class Bound:
         assert self.over in _QUANTIFIERS, f"no such quantifier: {self.over}"
 
     def __str__(self) -> str:
-        return f"{_QUANTIFIERS[self.over]}{self.word} {self.limit:.12g}" + (f": {self.why}" if self.why else "")
+        return f"{_QUANTIFIERS[self.over]}{self.word} {self.limit:.12g}" + (
+            f": {self.why}" if self.why else ""
+        )
 
     def holds(self, value: Measured) -> bool:
         """Whether the value keeps to the limit: each number of a list, or any, where the bound says so."""

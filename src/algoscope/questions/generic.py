@@ -10,8 +10,8 @@ from algoscope.analysis.attribution import histograms
 from algoscope.figures.accuracy import error_bars
 from algoscope.figures.histograms import contribution_histograms
 from algoscope.model.layers import NoNorm
-from algoscope.questions.seen import Observed
 from algoscope.questions.roles import EXPECTED, strongest_head
+from algoscope.questions.seen import Observed
 from algoscope.questions.study import Finding, Illustration, Section
 
 LEAST_ACCURACY = 0.99

@@ -14,7 +14,9 @@ LEAST_PUSH = 2.0
 """In logits: it multiplies the odds by e² = 7.4, so the head alone makes an even bet a likely answer."""
 LEAST_SHARE = 0.25
 """Of what all components push together."""
-CRITERION = f"a mean push of at least {LEAST_PUSH:g} logits, and a quarter of what all components push together"
+CRITERION = (
+    f"a mean push of at least {LEAST_PUSH:g} logits, and a quarter of what all components push together"
+)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from plotly.graph_objects import Figure
 from algoscope.questions.claim import Finding
 from algoscope.tasks.display import Shown
 
+
 @dataclass(frozen=True)
 class Illustration:
     """A figure with the sentence that says what to see in it."""
@@ -103,9 +104,7 @@ class Study:
             for finding in section.findings
         ]
         checks = [
-            check.to_dict() | {"section": section.id}
-            for section in self.sections
-            for check in section.checks
+            check.to_dict() | {"section": section.id} for section in self.sections for check in section.checks
         ]
         return {
             "model": dict(self.model),

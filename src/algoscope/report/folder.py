@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from algoscope.errors import UserError
+from algoscope.questions.study import Study
 from algoscope.report.findings import write_findings
 from algoscope.report.page import write_page
-from algoscope.questions.study import Study
 
 PAGE, FINDINGS = "report.html", "findings.json"
 

@@ -11,10 +11,10 @@ import torch
 import algoscope
 from algoscope.model.checkpoint import Checkpoint
 from algoscope.questions import generic
-from algoscope.stories.brackets.questions import questions as brackets
 from algoscope.questions.seen import Observed, observe
-from algoscope.stories.palindromes.questions import questions as palindromes
 from algoscope.questions.study import Section, Study
+from algoscope.stories.brackets.questions import questions as brackets
+from algoscope.stories.palindromes.questions import questions as palindromes
 from algoscope.tasks.task import Examples, Task
 
 Questions = Callable[[Observed, int], tuple[Section, ...]]

@@ -47,7 +47,9 @@ def divergence(
         terms = terms + (1 - yes) * (functional.logsigmoid(-reference) - functional.logsigmoid(-logits))
         return terms.sum(-1)
     sure = reference.log_softmax(-1)
-    terms = functional.kl_div(logits.log_softmax(-1), sure.expand_as(logits), reduction="none", log_target=True)
+    terms = functional.kl_div(
+        logits.log_softmax(-1), sure.expand_as(logits), reduction="none", log_target=True
+    )
     return terms.sum(-1)
 
 

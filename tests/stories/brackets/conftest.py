@@ -11,11 +11,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from algoscope import checkpoints
+from algoscope.questions.seen import observe
+from algoscope.questions.study import Finding, Section
 from algoscope.stories.brackets import fooling
 from algoscope.stories.brackets.questions import questions
 from algoscope.stories.brackets.subject import Subject
-from algoscope.questions.seen import observe
-from algoscope.questions.study import Finding, Section
 from algoscope.tasks.brackets import Brackets
 from algoscope.tasks.files import read_examples
 

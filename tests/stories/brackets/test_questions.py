@@ -7,10 +7,10 @@ import torch
 
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
+from algoscope.questions.seen import observe
 from algoscope.stories.brackets.negative import below_zero
 from algoscope.stories.brackets.pairs import first_turned, with_balanced
 from algoscope.stories.brackets.questions import questions
-from algoscope.questions.seen import observe
 from algoscope.tasks.brackets import Brackets
 
 MAKES = {

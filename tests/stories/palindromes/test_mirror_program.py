@@ -4,10 +4,16 @@ import pytest
 import torch
 
 import algoscope
-from algoscope.stories.palindromes.mean_field import Typical
-from algoscope.stories.palindromes.mirror_program import Tables, broken_pairs, fit_program, predict, read_tables
 from algoscope.model.head import Head
 from algoscope.model.processing import process
+from algoscope.stories.palindromes.mean_field import Typical
+from algoscope.stories.palindromes.mirror_program import (
+    Tables,
+    broken_pairs,
+    fit_program,
+    predict,
+    read_tables,
+)
 from algoscope.tasks.palindromes import PAIRS, Palindromes, broken_at
 
 

@@ -9,10 +9,10 @@ from algoscope.analysis.reading import values_at
 from algoscope.figures.histograms import contribution_histograms
 from algoscope.figures.shares import against_share
 from algoscope.model.head import Head
-from algoscope.stories.brackets.deciding import MOST_POINTS, SHARE
-from algoscope.stories.brackets.subject import FITTED, NO_MLP, Subject, present
 from algoscope.questions.study import Finding, Illustration, Section, Table
 from algoscope.questions.tested import OURS, TEXT, Claim
+from algoscope.stories.brackets.deciding import MOST_POINTS, SHARE
+from algoscope.stories.brackets.subject import FITTED, NO_MLP, Subject, present
 
 LEAST_R2 = 0.9
 IMPORTANT = 1 / 3

@@ -8,10 +8,10 @@ from algoscope.analysis.components import component_names
 from algoscope.discovery.edges import ANSWER, Edge, Edges, edges
 from algoscope.discovery.faithfulness import Part, faithfulness
 from algoscope.figures.circuit import circuit_diagram
-from algoscope.stories.brackets.pairs import with_balanced
-from algoscope.stories.brackets.subject import NO_ELEVATION, NO_TALLY, Subject
 from algoscope.questions.study import Finding, Illustration, Section, Table
 from algoscope.questions.tested import Claim
+from algoscope.stories.brackets.pairs import with_balanced
+from algoscope.stories.brackets.subject import NO_ELEVATION, NO_TALLY, Subject
 
 EXAMPLES = 1000
 """For ablations: a share of 0.95 is then known to about one per cent."""

@@ -10,10 +10,10 @@ from algoscope.interventions.sources import Mean
 from algoscope.interventions.sweep import sweep
 from algoscope.model.head import Head
 from algoscope.questions import generic
-from algoscope.stories.brackets.subject import LEAST_ATTENTION, NO_ELEVATION, Subject, present
 from algoscope.questions.roles import EXPECTED, Role
 from algoscope.questions.study import Finding, Illustration, Section
 from algoscope.questions.tested import TEXT, Claim
+from algoscope.stories.brackets.subject import LEAST_ATTENTION, NO_ELEVATION, Subject, present
 
 MOST_ELSEWHERE = 0.05
 """What "about 0" may mean of one position's attention: less than twice an even share of 42 positions."""

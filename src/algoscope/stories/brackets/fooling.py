@@ -11,9 +11,9 @@ from algoscope.analysis.ranks import rank_correlation
 from algoscope.discovery.adversarial import Fooled, among, search, token_changes
 from algoscope.discovery.error_rates import ErrorRate, error_rates
 from algoscope.figures.heatmaps import heatmaps
-from algoscope.stories.brackets.subject import NO_TALLY, Subject
 from algoscope.questions.study import Finding, Illustration, Section, ShownInput, Table
 from algoscope.questions.tested import Claim
+from algoscope.stories.brackets.subject import NO_TALLY, Subject
 from algoscope.tasks.bracket_strings import LONGEST, Mix
 from algoscope.tasks.brackets import CLOSE, OPEN, Brackets
 

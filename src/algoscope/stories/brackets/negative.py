@@ -17,11 +17,11 @@ from algoscope.interventions.intervention import Intervention
 from algoscope.interventions.sources import FromRun, Mean
 from algoscope.interventions.sweep import sweep
 from algoscope.model.head import Head, every_head
+from algoscope.questions.study import Finding, Illustration, Section
+from algoscope.questions.tested import Claim
 from algoscope.stories.brackets.circuit import diagram, fault_edges
 from algoscope.stories.brackets.pairs import first_turned, with_balanced
 from algoscope.stories.brackets.subject import NO_NEGATIVE, Subject, unbalanced_margin
-from algoscope.questions.study import Finding, Illustration, Section
-from algoscope.questions.tested import Claim
 from algoscope.tasks.brackets import CLOSE, OPEN
 from algoscope.tasks.task import Examples
 

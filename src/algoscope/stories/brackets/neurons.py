@@ -13,10 +13,10 @@ from algoscope.interventions.intervention import Intervention
 from algoscope.interventions.metrics import logit_difference
 from algoscope.interventions.sources import Mean
 from algoscope.interventions.sweep import sweep
-from algoscope.stories.brackets.deciding import SHARE
-from algoscope.stories.brackets.subject import NO_ELEVATION, NO_MLP, Subject, present
 from algoscope.questions.study import Finding, Illustration, Section, Table, Value
 from algoscope.questions.tested import OURS, Claim
+from algoscope.stories.brackets.deciding import SHARE
+from algoscope.stories.brackets.subject import NO_ELEVATION, NO_MLP, Subject, present
 
 POINTS = 500
 STRONGEST = 16

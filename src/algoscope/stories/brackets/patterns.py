@@ -6,9 +6,9 @@ import torch
 
 from algoscope.figures.attention import attention_viewer
 from algoscope.model.head import every_head
+from algoscope.questions.study import Illustration, Section
 from algoscope.stories.brackets.fooling import text
 from algoscope.stories.brackets.subject import Subject
-from algoscope.questions.study import Illustration, Section
 from algoscope.tasks.brackets import PAD
 
 LONG = 20

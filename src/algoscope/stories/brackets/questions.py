@@ -7,6 +7,9 @@ any seed.
 from __future__ import annotations
 
 from algoscope.questions import generic
+from algoscope.questions.seen import Observed
+from algoscope.questions.study import Section
+from algoscope.questions.tested import TEXT
 from algoscope.stories.brackets.before import before_elevation
 from algoscope.stories.brackets.circuit import circuit
 from algoscope.stories.brackets.deciding import deciding_heads, elevation_attention
@@ -17,9 +20,6 @@ from algoscope.stories.brackets.patterns import patterns
 from algoscope.stories.brackets.subject import Subject
 from algoscope.stories.brackets.tally import tally_attention
 from algoscope.stories.brackets.tally_writes import tally_writes
-from algoscope.questions.seen import Observed
-from algoscope.questions.study import Section
-from algoscope.questions.tested import TEXT
 
 
 def questions(seen: Observed, seed: int) -> tuple[Section, ...]:

@@ -24,8 +24,8 @@ from algoscope.analysis.neurons import NeuronKinds, neuron_kinds, neurons_along
 from algoscope.analysis.tally import Tally, predicts, tally
 from algoscope.model.head import Head
 from algoscope.model.transformer import Transformer
-from algoscope.questions.seen import Observed
 from algoscope.questions.roles import Role, strongest_head
+from algoscope.questions.seen import Observed
 from algoscope.tasks.brackets import CLOSE, OPEN
 from algoscope.tasks.task import Examples
 

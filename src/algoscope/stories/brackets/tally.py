@@ -15,9 +15,9 @@ from algoscope.analysis.patterns import (
 from algoscope.figures.bars import lines_by_position
 from algoscope.figures.patterns import attention_panels
 from algoscope.model.head import Head, every_head
-from algoscope.stories.brackets.subject import NO_TALLY, Subject
 from algoscope.questions.study import Finding, Illustration, Section
 from algoscope.questions.tested import Claim
+from algoscope.stories.brackets.subject import NO_TALLY, Subject
 from algoscope.tasks.bracket_strings import LONGEST
 from algoscope.tasks.brackets import PAD, Brackets
 

@@ -9,10 +9,10 @@ from algoscope.analysis.ranks import rank_correlation
 from algoscope.analysis.tally import Tally, input_cosines, predicts
 from algoscope.figures.bars import grouped_bars
 from algoscope.figures.shares import against_share
-from algoscope.stories.brackets.deciding import MOST_POINTS
-from algoscope.stories.brackets.subject import LEAST_TALLY, NO_TALLY, Subject, present
 from algoscope.questions.study import Finding, Illustration, Section
 from algoscope.questions.tested import TEXT, Claim
+from algoscope.stories.brackets.deciding import MOST_POINTS
+from algoscope.stories.brackets.subject import LEAST_TALLY, NO_TALLY, Subject, present
 from algoscope.tasks.brackets import CLOSE, OPEN
 
 MUCH_HIGHER = 3.0

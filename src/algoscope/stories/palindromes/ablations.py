@@ -12,10 +12,10 @@ from algoscope.interventions.metrics import loss
 from algoscope.interventions.sources import Mean, Value, Zero
 from algoscope.interventions.sweep import sweep
 from algoscope.model.head import Head, every_head
-from algoscope.stories.palindromes.published import QKV_MEAN, QKV_ZERO
-from algoscope.stories.palindromes.subject import TEXT, Subject
 from algoscope.questions.study import Finding, Section, Table
 from algoscope.questions.study import Value as Measured
+from algoscope.stories.palindromes.published import QKV_MEAN, QKV_ZERO
+from algoscope.stories.palindromes.subject import TEXT, Subject
 
 NEEDED = 0.1
 """In nats."""

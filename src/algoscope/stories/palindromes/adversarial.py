@@ -7,11 +7,11 @@ import torch
 from algoscope.analysis.accuracy import answer_logits
 from algoscope.discovery.adversarial import Fooled
 from algoscope.discovery.error_rates import MILLION, ErrorRate
-from algoscope.stories.palindromes.palindrome_search import NEIGHBOURS, STEPS, WALKERS, WEAKEST
-from algoscope.stories.palindromes.single_faults import random_faults
-from algoscope.stories.palindromes.performance import shown
-from algoscope.stories.palindromes.subject import OURS, TEXT, Subject
 from algoscope.questions.study import Finding, Section, Table
+from algoscope.stories.palindromes.palindrome_search import NEIGHBOURS, STEPS, WALKERS, WEAKEST
+from algoscope.stories.palindromes.performance import shown
+from algoscope.stories.palindromes.single_faults import random_faults
+from algoscope.stories.palindromes.subject import OURS, TEXT, Subject
 from algoscope.tasks.palindromes import END, HALF, START, broken_at
 
 EACH = 2000

@@ -8,9 +8,9 @@ from algoscope.analysis.attribution import Contributions, histograms
 from algoscope.analysis.components import Components, decompose
 from algoscope.analysis.direct import direct_contributions
 from algoscope.figures.histograms import contribution_histograms
-from algoscope.stories.palindromes.subject import TEXT, Subject
 from algoscope.questions.roles import EXPECTED, Role
 from algoscope.questions.study import Finding, Illustration, Section, Table
+from algoscope.stories.palindromes.subject import TEXT, Subject
 from algoscope.tasks.palindromes import END_POSITION
 
 LITTLE = 1.0

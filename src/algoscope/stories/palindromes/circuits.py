@@ -16,9 +16,9 @@ from algoscope.analysis.through import (
 from algoscope.figures.histograms import contribution_histograms
 from algoscope.figures.positions import position_points
 from algoscope.model.head import Head
-from algoscope.stories.palindromes.subject import NO_MATCHING, NO_READING, TEXT, Subject
 from algoscope.questions.study import Finding, Illustration, Section
 from algoscope.questions.tested import Claim
+from algoscope.stories.palindromes.subject import NO_MATCHING, NO_READING, TEXT, Subject
 from algoscope.tasks.palindromes import END_POSITION, HALF
 
 FIRST, SECOND = range(1, HALF + 1), range(HALF + 1, 2 * HALF + 1)

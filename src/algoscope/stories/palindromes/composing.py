@@ -5,8 +5,8 @@ from __future__ import annotations
 from algoscope.analysis.composition import KINDS, Composition
 from algoscope.figures.heatmaps import heatmaps
 from algoscope.model.head import Head
-from algoscope.stories.palindromes.subject import NO_MATCHING, NO_READING, TEXT, Subject
 from algoscope.questions.study import Finding, Illustration, Section, Table
+from algoscope.stories.palindromes.subject import NO_MATCHING, NO_READING, TEXT, Subject
 
 LEAST_Z = 3.0
 """Standard deviations above what random matrices give: by chance, one score in about 700."""

@@ -14,9 +14,9 @@ from algoscope.interventions.run import run
 from algoscope.interventions.sources import Zero
 from algoscope.interventions.sweep import sweep
 from algoscope.model.head import Head, every_head
-from algoscope.stories.palindromes.subject import TEXT, Subject
 from algoscope.questions.study import Finding, Illustration, Section, Table
 from algoscope.questions.tested import Claim
+from algoscope.stories.palindromes.subject import TEXT, Subject
 from algoscope.tasks.palindromes import END_POSITION, HALF
 
 NEEDED = 0.1

@@ -6,9 +6,9 @@ from algoscope.discovery.faithfulness import MEAN, Faithfulness, Part, faithfuln
 from algoscope.interventions.sources import Resample
 from algoscope.model.head import Head
 from algoscope.questions.generic import LEAST_ACCURACY
-from algoscope.stories.palindromes.subject import LEAST_CONTRAST, NO_MATCHING, NO_READING, TEXT, Subject
 from algoscope.questions.study import Section, Table
 from algoscope.questions.tested import Claim
+from algoscope.stories.palindromes.subject import LEAST_CONTRAST, NO_MATCHING, NO_READING, TEXT, Subject
 from algoscope.tasks.palindromes import HALF
 
 GUESS = 0.6

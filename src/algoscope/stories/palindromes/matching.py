@@ -15,8 +15,8 @@ from algoscope.analysis.mirror import Mirrored, mirrored_pairs
 from algoscope.figures.attention import attention_viewer
 from algoscope.figures.heatmaps import heatmaps
 from algoscope.model.head import Head, every_head
-from algoscope.stories.palindromes.subject import LEAST_CONTRAST, NO_MATCHING, OURS, TEXT, Subject
 from algoscope.questions.study import Finding, Illustration, Section, Table, Value
+from algoscope.stories.palindromes.subject import LEAST_CONTRAST, NO_MATCHING, OURS, TEXT, Subject
 from algoscope.tasks.palindromes import END, PAIRS, START, VALUES
 from algoscope.tasks.task import Examples
 

@@ -15,9 +15,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from algoscope.stories.palindromes.mean_field import Typical
 from algoscope.model.head import Head
 from algoscope.model.transformer import Transformer
+from algoscope.stories.palindromes.mean_field import Typical
 from algoscope.tasks.palindromes import HALF, PAIRS, Palindromes
 
 Broken = Bool[Tensor, "batch pair"]

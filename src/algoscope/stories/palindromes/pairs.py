@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 
 from algoscope.analysis.through import v_circuit
-from algoscope.stories.palindromes.mirror_program import predict
-from algoscope.stories.palindromes.single_faults import LEAST_SHARE, rank_correlation
 from algoscope.figures.heatmaps import heatmaps
 from algoscope.figures.pair_bars import bars_above
 from algoscope.model.head import Head
-from algoscope.stories.palindromes.subject import DOUBLE, NO_READING, OURS, TEXT, Subject
 from algoscope.questions.study import Finding, Illustration, Section, Table, Value
+from algoscope.stories.palindromes.mirror_program import predict
+from algoscope.stories.palindromes.single_faults import LEAST_SHARE, rank_correlation
+from algoscope.stories.palindromes.subject import DOUBLE, NO_READING, OURS, TEXT, Subject
 from algoscope.tasks.palindromes import HALF, PAIRS
 
 WEAK = 0.1

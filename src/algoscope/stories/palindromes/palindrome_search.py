@@ -8,9 +8,9 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from algoscope.discovery.adversarial import Fooled, search, token_changes
+from algoscope.model.transformer import Transformer
 from algoscope.stories.palindromes.mirror_program import Tables
 from algoscope.stories.palindromes.single_faults import random_faults
-from algoscope.model.transformer import Transformer
 from algoscope.tasks.palindromes import HALF, PAIRS, VALUES, Palindromes, broken_at
 
 WALKERS, STEPS, NEIGHBOURS = 30, 8, 12

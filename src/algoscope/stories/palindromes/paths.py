@@ -8,8 +8,8 @@ from torch.nn import functional
 from algoscope.analysis.components import component_names
 from algoscope.discovery.edges import ANSWER, Edges, edges
 from algoscope.figures.circuit import circuit_diagram
-from algoscope.stories.palindromes.subject import NO_MATCHING, NO_READING, OURS, Subject
 from algoscope.questions.study import Finding, Illustration, Section, Table
+from algoscope.stories.palindromes.subject import NO_MATCHING, NO_READING, OURS, Subject
 from algoscope.tasks.palindromes import HALF, broken_at
 
 EACH = 12

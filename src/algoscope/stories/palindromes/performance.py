@@ -9,8 +9,8 @@ from torch import Tensor
 from algoscope.analysis.accuracy import Score, answer_logits, score
 from algoscope.figures.accuracy import error_bars
 from algoscope.questions.generic import LEAST_ACCURACY
-from algoscope.stories.palindromes.subject import OURS, TEXT, Subject
 from algoscope.questions.study import Finding, Illustration, Section, ShownInput
+from algoscope.stories.palindromes.subject import OURS, TEXT, Subject
 from algoscope.tasks.palindromes import HALF
 from algoscope.tasks.task import Examples
 

@@ -8,11 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from algoscope.analysis.accuracy import answer_logits
-from algoscope.stories.palindromes.mirror_program import Program, broken_pairs, fit_program, predict
 from algoscope.figures.scatter import two_heads
-from algoscope.stories.palindromes.subject import NO_READING, Subject
 from algoscope.questions.study import Finding, Illustration, Section, Table
 from algoscope.questions.tested import Claim
+from algoscope.stories.palindromes.mirror_program import Program, broken_pairs, fit_program, predict
+from algoscope.stories.palindromes.subject import NO_READING, Subject
 from algoscope.tasks.palindromes import PAIRS
 from algoscope.tasks.task import Examples
 

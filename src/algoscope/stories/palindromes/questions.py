@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from algoscope.questions import generic
 from algoscope.questions.seen import Observed
+from algoscope.questions.study import Section
 from algoscope.stories.palindromes import (
     ablations,
     adversarial,
@@ -24,7 +25,6 @@ from algoscope.stories.palindromes import (
     reading,
 )
 from algoscope.stories.palindromes.subject import TEXT, subject
-from algoscope.questions.study import Section
 
 QUESTIONS = (
     performance.performance,

@@ -14,14 +14,14 @@ from algoscope.interventions.metrics import loss
 from algoscope.interventions.sources import Mean, Source, Zero
 from algoscope.interventions.sweep import sweep
 from algoscope.model.head import Head
+from algoscope.questions.study import Illustration, Section, Table
+from algoscope.questions.tested import Claim
 from algoscope.stories.palindromes.subject import (
     NO_READING,
     TEXT,
     Subject,
     answer_attention,
 )
-from algoscope.questions.study import Illustration, Section, Table
-from algoscope.questions.tested import Claim
 from algoscope.tasks.palindromes import END_POSITION, HALF
 from algoscope.tasks.task import Examples
 

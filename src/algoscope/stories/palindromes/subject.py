@@ -15,9 +15,6 @@ from algoscope.analysis.circuits import mean_norm_scale
 from algoscope.analysis.composition import Composition, composition
 from algoscope.analysis.mirror import Matching, matching
 from algoscope.discovery.adversarial import Fooled
-from algoscope.stories.palindromes.mirror_program import Tables, read_tables
-from algoscope.stories.palindromes.palindrome_search import guided_search, unguided_search
-from algoscope.stories.palindromes.single_faults import SingleFaults, missed_double_faults, single_faults
 from algoscope.interventions.families import heads
 from algoscope.interventions.metrics import loss
 from algoscope.interventions.sources import Mean, Zero
@@ -25,8 +22,11 @@ from algoscope.interventions.sweep import sweep
 from algoscope.model.head import Head, every_head
 from algoscope.model.processing import process
 from algoscope.model.transformer import Transformer
-from algoscope.questions.seen import Observed, observe
 from algoscope.questions.roles import Role, strongest_head
+from algoscope.questions.seen import Observed, observe
+from algoscope.stories.palindromes.mirror_program import Tables, read_tables
+from algoscope.stories.palindromes.palindrome_search import guided_search, unguided_search
+from algoscope.stories.palindromes.single_faults import SingleFaults, missed_double_faults, single_faults
 from algoscope.tasks.palindromes import END_POSITION, PAIRS, arena_sample
 from algoscope.tasks.task import Examples
 
