@@ -81,8 +81,12 @@ def study(
         prepared = prepare(name_or_path, task, settings(set_ or []), examples, seed, data, device)
     folder = out or Path("algoscope-out") / prepared.checkpoint.name
     check_folder(folder)
-    with Console(stderr=True).status(f"studying {len(prepared.examples):,} examples"):
-        found = run_study(prepared.checkpoint, prepared.task, prepared.examples, seed, prepared.source)
+    with Console(stderr=True).status(f"studying {len(prepared.examples):,} examples") as status:
+
+        def tell(doing: str) -> None:
+            status.update(f"studying {len(prepared.examples):,} examples: {doing}")
+
+        found = run_study(prepared.checkpoint, prepared.task, prepared.examples, seed, prepared.source, tell)
         page = write_folder(found, folder)
     if json:
         typer.echo(findings_json(found), nl=False)

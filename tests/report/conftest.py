@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import plotly.graph_objects as go
 import pytest
 
 from algoscope.model.checkpoint import Checkpoint
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
-from algoscope.questions.study import Finding, Illustration, Section, Study
+from algoscope.questions.bound import at_least, at_most
+from algoscope.questions.claim import Claim
+from algoscope.questions.study import Illustration, Section, Study
 
 EVIL = "</script><script>window.broken = true</script><img src=x onerror='window.broken = true'>"
 
@@ -18,10 +22,14 @@ def evil_study() -> Study:
     figure = go.Figure(
         go.Bar(x=[EVIL, "b"], y=[1.0, float("nan")], name=EVIL), {"title": EVIL, "height": 300}
     )
+    good = Claim("good", EVIL, EVIL, at_least(0.1, EVIL), EVIL, EVIL)
+    bad = Claim("bad", "This is so.", "head", at_least(4), "here")
+    unknown = Claim("unknown", "Nobody knows.", "logits", at_least(2), "here")
+    check = Claim("sum", EVIL, EVIL, at_most(1))
     findings = (
-        Finding("good", EVIL, 0.5, EVIL, "at least 0.1", True, EVIL),
-        Finding("bad", "This is refuted.", "2.0", "head", "", False, "here", EVIL),
-        Finding("unknown", "Nobody knows.", None, "logits", "at least 2", None, "here", "there is nothing"),
+        good.measured(0.5, EVIL, EVIL),
+        replace(bad.measured(3, "it is 3"), untrained=False),
+        unknown.missing("there is nothing"),
     )
     return Study(
         title=f"How {EVIL} works",
@@ -32,10 +40,10 @@ def evil_study() -> Study:
             "training": {EVIL: EVIL, "nested": {"command": EVIL}},
             "inferred": [{"setting": "act_fn", "value": EVIL, "source": EVIL}],
         },
-        data={"source": EVIL, "count": 1234, "groups": {EVIL: 1000, "other": 234}},
+        data={"source": EVIL, "count": 1234, "kept": 1000, "groups": {EVIL: 1000, "other": 234}},
         seed=7,
         versions={"algoscope": "0"},
-        sections=(Section("first", EVIL, EVIL, findings, (Illustration(figure, EVIL),)),),
+        sections=(Section("first", EVIL, EVIL, findings, (Illustration(figure, EVIL),), checks=(check.measured(0.5),)),),
     )
 
 

@@ -22,7 +22,7 @@ from algoscope.analysis.components import Components, decompose
 from algoscope.analysis.linearised import LinearFit, fit_norm
 from algoscope.errors import UserError
 from algoscope.model.transformer import Transformer
-from algoscope.tasks.answers import right
+from algoscope.tasks.answers import right, surprise
 from algoscope.tasks.task import Examples, Task
 
 KEPT = 5000
@@ -55,6 +55,11 @@ class Seen:
     def right(self) -> Bool[Tensor, "row"]:
         """Which answers are right."""
         return right(self.logits, self.examples.labels)
+
+    @cached_property
+    def surprise(self) -> Float[Tensor, "row"]:
+        """The cross-entropy of each answer with the truth, in nats."""
+        return surprise(self.logits, self.examples.labels)
 
     @cached_property
     def inputs_right(self) -> Bool[Tensor, "batch"]:

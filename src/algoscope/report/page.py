@@ -29,6 +29,7 @@ def render_page(study: Study) -> str:
     )
     environment.filters["plain"] = plain
     environment.filters["cell"] = cell
+    environment.filters["sentence"] = sentence
     within = [illustration for section in study.sections for illustration in section.illustrations]
     # `tojson` escapes < and > for a script element, and to_json turns NaN into null.
     figures = [json.loads(illustration.figure.to_json()) for illustration in (*study.overview, *within)]
@@ -45,6 +46,11 @@ def plain(value: object) -> str:
     if isinstance(value, dict | list | tuple):
         return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)
+
+
+def sentence(text: str) -> str:
+    """The text as a sentence of its own: a capital letter in front, a full stop behind."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def cell(value: str | float | int | None) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from algoscope.questions.study import Finding, Study
+from algoscope.questions.claim import Finding
+from algoscope.questions.study import Study
 
 LONGEST = 20
 """Characters of a value."""
@@ -20,7 +21,7 @@ def findings_table(study: Study) -> Table:
     table = Table(
         title=Text(study.title), title_justify="left", box=None, header_style="bold", pad_edge=False
     )
-    for heading in ("verdict", "finding", "value", "unit", "expected"):
+    for heading in ("verdict", "finding", "value", "unit", "bound"):
         table.add_column(heading, no_wrap=heading in ("verdict", "finding", "value"))
     for finding in study.findings:
         identity, value, *rest = _cells(finding)
@@ -32,7 +33,9 @@ def findings_table(study: Study) -> Table:
 
 def _cells(finding: Finding) -> tuple[str, str, str, str]:
     missing = finding.value is None
-    return finding.id, finding.shown, "" if missing else finding.unit, finding.reason or finding.expected
+    bound = str(finding.claim.bound)
+    unit, why = ("", finding.note) if missing else (finding.claim.unit, bound)
+    return finding.id, finding.shown, unit, why
 
 
 def _short(value: str) -> str:

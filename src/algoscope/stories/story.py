@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from algoscope.questions.claim import Finding
-from algoscope.questions.seen import Seen
+from algoscope.questions.standard import Question
 from algoscope.questions.study import Section
-
-Question = Callable[[Seen], Section]
-"""From what a model did to what was asked of it, found and drawn. Never knows of reports."""
 
 
 @dataclass(frozen=True)
