@@ -1,65 +1,83 @@
-"""How long the brackets study takes, part by part, from reading the model to the page on disk."""
+"""How long a study takes, question by question, and the most memory that it held.
+
+    python benchmarks/study.py [MODEL] [--task TASK] [--examples N] [--data FILE]
+
+By default the shipped brackets model, on 5,000 examples and then, in a process of its own, on 100,000.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
+import resource
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from algoscope.report.folder import write_folder
-from algoscope.questions import generic
-from algoscope.stories.brackets.before import before_elevation
-from algoscope.stories.brackets.circuit import circuit
-from algoscope.stories.brackets.deciding import deciding_heads, elevation_attention
-from algoscope.stories.brackets.fooling import fooling
-from algoscope.stories.brackets.negative import first_bracket, negative
-from algoscope.stories.brackets.neurons import neurons
-from algoscope.stories.brackets.patterns import patterns
-from algoscope.stories.brackets.subject import Subject
-from algoscope.stories.brackets.tally import tally_attention
-from algoscope.stories.brackets.tally_writes import tally_writes
-from algoscope.questions.seen import observe
 from algoscope.stories.prepare import prepare
-from algoscope.questions.study import Section, Study
+from algoscope.stories.run import run_study
 
 RESULTS = Path(__file__).parent / "results"
-PARTS: tuple[Callable[[Subject], Section], ...] = (
-    deciding_heads, elevation_attention, before_elevation, neurons, tally_attention, tally_writes, circuit,
-    negative, first_bracket, fooling, patterns,
-)  # fmt: skip
+COUNTS = (5_000, 100_000)
+
+
+def measured(model: str, task: str | None, count: int | None, data: Path | None) -> dict[str, object]:
+    """Seconds by part, and the peak of resident memory in GB, of this process."""
+    torch.set_num_threads(1)
+    start = time.perf_counter()
+    prepared = prepare(model, task=task, count=count, data=data)
+    marks = [("prepare", start)]
+    study = run_study(
+        prepared.checkpoint, prepared.task, prepared.examples,
+        tell=lambda doing: marks.append((doing, time.perf_counter())),
+    )  # fmt: skip
+    marks.append(("page", time.perf_counter()))
+    with tempfile.TemporaryDirectory() as folder:
+        write_folder(study, Path(folder))
+    ends = [at for _, at in marks[1:]] + [time.perf_counter()]
+    seconds = {part: end - at for (part, at), end in zip(marks, ends, strict=True)}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return {
+        "examples": len(prepared.examples),
+        "seconds": seconds,
+        "all": sum(seconds.values()),
+        "peak_gb": peak,
+    }
 
 
 def main() -> None:
-    torch.set_num_threads(1)
-    name = sys.argv[1] if len(sys.argv) > 1 else "brackets"
-    times: dict[str, float] = {}
-
-    def timed(part: str, work: Callable[[], object]) -> object:
-        start = time.perf_counter()
-        result = work()
-        times[part] = time.perf_counter() - start
-        print(f"{part:22s} {times[part]:6.2f} s")
-        return result
-
-    prepared = timed("prepare", lambda: prepare(name, task="brackets"))
-    seen = timed("observe", lambda: observe(prepared.checkpoint.model, prepared.task, prepared.examples))
-    subject = Subject(seen, 0)
-    sections = [timed("accuracy", lambda: generic.accuracy(seen)), generic.decomposition(seen)]
-    sections += [timed(part.__name__, lambda part=part: part(subject)) for part in PARTS]
-    study = Study(
-        "timed", "brackets", {"config": {}, "training": None, "inferred": []},
-        {"count": len(prepared.examples), "source": prepared.source, "groups": {}}, 0, {}, tuple(sections),
-    )  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        timed("page", lambda: write_folder(study, Path(folder)))
-    print(f"{'all':22s} {sum(times.values()):6.2f} s")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", nargs="?", default="brackets")
+    parser.add_argument("--task")
+    parser.add_argument("--examples", type=int)
+    parser.add_argument("--data", type=Path)
+    given = parser.parse_args()
+    if given.examples or given.data:
+        found = measured(given.model, given.task, given.examples, given.data)
+        print(json.dumps(found, indent=1))
+        return
+    # Memory that was once held counts for good, so each count gets a process of its own.
+    task = ["--task", given.task] if given.task else []
+    runs = [
+        json.loads(
+            subprocess.run(
+                [sys.executable, __file__, given.model, *task, "--examples", str(count)],
+                stdout=subprocess.PIPE, check=True,
+            ).stdout
+        )
+        for count in COUNTS
+    ]  # fmt: skip
+    for found in runs:
+        print(f"{found['examples']:>7,} examples: {found['all']:5.1f} s, {found['peak_gb']:.2f} GB at most")
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "study.json").write_text(json.dumps(times, indent=1) + "\n")
+    (RESULTS / "study.json").write_text(json.dumps(runs, indent=1) + "\n")
 
 
 if __name__ == "__main__":

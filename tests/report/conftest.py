@@ -43,7 +43,11 @@ def evil_study() -> Study:
         data={"source": EVIL, "count": 1234, "kept": 1000, "groups": {EVIL: 1000, "other": 234}},
         seed=7,
         versions={"algoscope": "0"},
-        sections=(Section("first", EVIL, EVIL, findings, (Illustration(figure, EVIL),), checks=(check.measured(0.5),)),),
+        sections=(
+            Section(
+                "first", EVIL, EVIL, findings, (Illustration(figure, EVIL),), checks=(check.measured(0.5),)
+            ),
+        ),
     )
 
 
