@@ -55,7 +55,11 @@ class Run:
             raise UserError(f"seed is {seed}: give a whole number of at least 0")
         self.task, self.recipe, self.seed = task, recipe, seed
         self.model = Transformer(recipe.config(task), seed=seed).to(usable(device))
-        self.parameters = list(self.model.parameters())
+        if not recipe.biases:
+            for name, parameter in self.model.named_parameters():
+                # `b_Q` and the like, and the `b` of a layer norm.
+                parameter.requires_grad_(not name.rpartition(".")[2].startswith("b"))
+        self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.AdamW(
             self.parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True
         )
