@@ -12,7 +12,7 @@ from torch import Tensor
 
 from algoscope.analysis.batching import everywhere
 from algoscope.analysis.look_patterns import elsewhere, judged, named, queries
-from algoscope.analysis.looks import FITS, LEAST_SHARE, fitted, looks, picture, steadiness
+from algoscope.analysis.looks import FITS, LEAST_SHARE, Look, chosen, looks, overlap, picture, steadiness
 from algoscope.errors import UserError
 from algoscope.model.config import Config
 from algoscope.model.head import Head
@@ -140,10 +140,13 @@ CAUSAL = {
 }
 
 
-def look_of(case: Case):
+def look_of(case: Case) -> Look:
     at = case.examples.answered if case.answers_only else everywhere(case.examples)
-    called = (*range(6), -1, -1)
-    return looks(case.model, case.examples, [Head(0, 0)], at, WORDS, called)[Head(0, 0)]
+    return look_at(case.model, case.examples, at)
+
+
+def look_at(model: Transformer, examples: Examples, at: Tensor, head: Head = Head(0, 0)) -> Look:  # noqa: B008
+    return looks(model, examples, [head], {"there": at}, WORDS, (*range(6), -1, -1))["there"][head]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +162,7 @@ def test_a_head_that_looks_in_one_way_is_said_to_and_the_others_lose(name, case)
 
 
 def test_a_head_looks_at_the_token_after_an_earlier_one_like_its_own():
-    look = looks(induction(), repeated(), [Head(1, 0)], everywhere(repeated()), WORDS)[Head(1, 0)]
+    look = look_at(induction(), repeated(), everywhere(repeated()), Head(1, 0))
     assert look.best.pattern.name == "after same"
     assert look.best.score > 0.999
     assert look.runner_up.explained < 0.95
@@ -214,7 +217,7 @@ def test_a_model_that_was_never_trained_looks_evenly_or_in_none_of_these_ways(se
     )  # fmt: skip
     examples = some(padded=True)
     heads = [Head(layer, index) for layer in (0, 1) for index in (0, 1)]
-    found = looks(Transformer(config, seed), examples, heads, everywhere(examples), WORDS)
+    found = looks(Transformer(config, seed), examples, heads, {"": everywhere(examples)}, WORDS)[""]
     assert tuple(found) == tuple(heads)
     assert all(look.best.pattern.name == "even" or not look.fitting for look in found.values())
 
@@ -230,10 +233,18 @@ def test_two_heads_of_one_layer_are_told_apart_and_come_in_the_order_asked_for()
     attention = model.blocks[0].attn
     attention.W_K.copy_(PLACES.expand(2, -1, -1))
     attention.W_Q.copy_(torch.stack([shifted(-1), shifted(1)]) * SURE * SEQ**0.5)
-    found = looks(model, FIXED, [Head(0, 1), Head(0, 0)], everywhere(FIXED), WORDS)
-    assert [look.best.pattern.name for look in found.values()] == ["next", "previous"]
+    places = {"all": everywhere(FIXED), "last": FIXED.answered}
+    found = looks(model, FIXED, [Head(0, 1), Head(0, 0)], places, WORDS)
+    assert [look.best.pattern.name for look in found["all"].values()] == ["next", "previous"]
+    # The last place has no next one: that head looks anywhere from there.
+    assert [look.best.pattern.name for look in found["last"].values()] == ["even", "previous"]
     with pytest.raises(UserError, match=r"head 1\.0 does not exist"):
-        looks(model, FIXED, [Head(1, 0)], everywhere(FIXED), WORDS)
+        looks(model, FIXED, [Head(1, 0)], places, WORDS)
+
+
+def best_and_all(attention, asked, patterns):
+    [overlaps], there = overlap(attention[None].double(), asked, patterns)
+    return chosen(patterns, overlaps, there)
 
 
 def test_a_share_of_attention_is_its_score():
@@ -243,7 +254,7 @@ def test_a_share_of_attention_is_its_score():
     examples = Examples(tokens, torch.tensor([0]), {}, torch.tensor([[True, False, False, False]]))
     model = looking()
     asked = queries(model.config, examples, everywhere(examples))
-    fits = {fit.pattern.name: fit for fit in fitted(attention, asked, named(4, WORDS, {}))[1]}
+    fits = {fit.pattern.name: fit for fit in best_and_all(attention, asked, named(4, WORDS, {}))[1]}
     assert fits["previous"].score == pytest.approx(0.6)
     assert fits["previous"].share == 0.75
     assert fits["self"].score == pytest.approx(0.4)
@@ -273,6 +284,21 @@ def test_slow_and_obvious_loops_find_the_same_keys():
         assert wanted == {name: marks[name][row] for name in wanted}
 
 
+def test_a_narrow_pattern_takes_over_only_if_it_fits_better_on_its_own_rows():
+    """First, but at the token after an earlier same one in half of the rows that have one, or in all."""
+    examples = repeated()
+    asked = queries(induction().config, examples, everywhere(examples))
+    patterns = {pattern.name: pattern for pattern in named(16, WORDS, {})}
+    keys = patterns["after same"].keys(asked) & asked.seen
+    there = keys.any(1)
+    first = torch.eye(16).double()[torch.zeros(len(keys), dtype=torch.long)]
+    both = torch.where(there[:, None], keys / keys.sum(1, keepdim=True).clamp(min=1), first)
+    half = (first + both) / 2
+    for attention, name in ((first, "first"), (half, "first"), (both, "after same")):
+        best, _ = best_and_all(attention, asked, tuple(patterns.values()))
+        assert best.pattern.name == name
+
+
 def test_places_without_a_choice_are_not_judged():
     examples = some(padded=True)
     real = examples.tokens != PAD
@@ -282,14 +308,14 @@ def test_places_without_a_choice_are_not_judged():
     assert torch.equal(judged(looking().config, examples, everywhere(examples)), real)
     first = torch.zeros_like(real)
     first[:, 0] = True
-    assert looks(looking(direction="causal"), examples, [Head(0, 0)], first, WORDS) == {}
+    assert looks(looking(direction="causal"), examples, [Head(0, 0)], {"first": first}, WORDS) == {}
 
 
 def test_padding_on_the_left_moves_the_first_place():
     examples = some(padded=True)
     left = Examples(examples.tokens.flip(1), examples.labels, {}, examples.answered.flip(1))
     model = looking(by_token=column(len(WORDS), 6))
-    found = looks(model, left, [Head(0, 0)], everywhere(left), WORDS)[Head(0, 0)]
+    found = look_at(model, left, everywhere(left))
     assert found.best.pattern.name == "first"
     assert found.best.score > 0.999
 
@@ -310,7 +336,7 @@ def test_looking_by_place_is_steady_and_looking_by_token_is_not():
 def test_a_row_that_no_other_compares_with_says_nothing_of_steadiness():
     examples = some(1)
     asked = queries(looking().config, examples, everywhere(examples))
-    assert steadiness(torch.eye(SEQ).double(), asked) is None
+    assert steadiness(torch.eye(SEQ).double(), asked.kind) is None
 
 
 def test_elsewhere_is_where_a_later_layer_can_read_it():

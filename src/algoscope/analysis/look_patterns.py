@@ -44,6 +44,14 @@ class Queries:
     def keys(self) -> Int[Tensor, "key"]:
         return torch.arange(self.tokens.shape[1])
 
+    @property
+    def kind(self) -> Int[Tensor, "row"]:
+        """Equal for queries from the same place in inputs of the same length."""
+        # Padding on the left moves the whole input, so where it begins is told apart too.
+        places = torch.stack([self.query, self.first, self.last], 1)
+        kind: Tensor = places.unique(dim=0, return_inverse=True)[1]
+        return kind
+
     def at(self, place: Int[Tensor, "row"]) -> Bool[Tensor, "row key"]:
         """Marks one key for each query."""
         return self.keys == place[:, None]

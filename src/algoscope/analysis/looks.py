@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from algoscope.analysis.batching import Mask
-from algoscope.analysis.look_patterns import EVEN, Pattern, Queries, judged, named, queries
+from algoscope.analysis.look_patterns import Pattern, Queries, judged, named, queries
 from algoscope.analysis.reading import values_at
 from algoscope.model.head import Head
 from algoscope.model.transformer import Transformer
@@ -54,7 +54,7 @@ class Look:
 
     head: Head
     best: Fit
-    """What says most of it, whether or not that is enough: see `fitted`."""
+    """What says most of it, whether or not that is enough: see `chosen`."""
     fits: tuple[Fit, ...]
     """The simplest pattern first, evenness. Without patterns that have no key on LEAST_SHARE of the rows."""
     steady: float | None
@@ -88,68 +88,90 @@ class Look:
 def looks(
     model: Transformer,
     examples: Examples,
-    heads: Iterable[Head],
-    at: Mask,
+    heads: Sequence[Head],
+    places: Mapping[str, Mask],
     vocabulary: Sequence[str],
     called: Sequence[int] = (),
-) -> dict[Head, Look]:
-    """How each of these heads looks from the marked places; without places that have no choice, no head has.
+) -> dict[str, dict[Head, Look]]:
+    """How each of these heads looks from each of the marked places, which may overlap.
 
     `vocabulary` names the tokens, `called` says which token each class of answer is, -1 where it is none.
-    All attention from the marked places is held at once: a few hundred examples are enough.
+    A place from which there is no choice is not judged, and where there is none other, nothing is returned.
+    All attention from these places is held at once: a few hundred examples are enough.
     Raises UserError for a head that does not exist.
     """
-    rows = judged(model.config, examples, at)
-    if not rows.any():
-        return {}
-    asked = queries(model.config, examples, rows, called)
-    patterns = named(examples.tokens.shape[1], vocabulary, asked.concepts)
-    found: dict[Head, Look] = {}
     wanted = [head.check(model.config) for head in heads]
-    for layer in sorted({head.layer for head in wanted}):
-        indices = [head.index for head in wanted if head.layer == layer]
-        site = Head(layer, 0).site("hook_pattern")
-        attention = values_at(model, examples, site, rows)[:, indices].double()
-        for index, weights in zip(indices, attention.unbind(1), strict=True):
-            head = Head(layer, index)
-            best, fits = fitted(weights, asked, patterns)
-            found[head] = Look(head, best, fits, steadiness(weights, asked))
-    return {head: found[head] for head in wanted}
+    at = judged(model.config, examples, torch.stack([mask.cpu() for mask in places.values()]).any(0))
+    if not wanted or not at.any():
+        return {}
+    asked = queries(model.config, examples, at, called)
+    patterns = named(examples.tokens.shape[1], vocabulary, asked.concepts)
+    by_layer = {
+        layer: values_at(model, examples, Head(layer, 0).site("hook_pattern"), at)
+        for layer in {head.layer for head in wanted}
+    }
+    attention = torch.stack([by_layer[head.layer][:, head.index] for head in wanted]).double()
+    kind = asked.kind
+    overlaps, there = overlap(attention, asked, patterns)
+    found: dict[str, dict[Head, Look]] = {}
+    for place, mask in places.items():
+        rows = mask.cpu()[at]
+        if rows.any():
+            found[place] = {
+                head: Look(
+                    head,
+                    *chosen(patterns, values[:, rows], there[:, rows]),
+                    steadiness(weights[rows], kind[rows]),
+                )
+                for head, values, weights in zip(wanted, overlaps, attention, strict=True)
+            }
+    return found
 
 
-def fitted(
-    attention: Float[Tensor, "row key"], asked: Queries, patterns: Sequence[Pattern]
-) -> tuple[Fit, tuple[Fit, ...]]:
-    """The pattern that says most of this attention, and all that have a key on LEAST_SHARE of the rows.
-
-    Evenness stands until another fits clearly better: the widest is tried first, then the simplest. A narrow
-    one takes over only if it also beats the one before it on its own rows. So a head that looks at the first
-    place does so even if, from place 7, that is 7 places back; and one that looks at what followed an earlier
-    token of its own does that even if it looks at the first place where there is none.
-    """
-    even, _ = _overlaps(attention, EVEN, asked)
-    overlaps: dict[Fit, Tensor] = {}
-    theres: dict[Fit, Tensor] = {}
+def overlap(
+    attention: Float[Tensor, "head row key"], asked: Queries, patterns: Sequence[Pattern]
+) -> tuple[Float[Tensor, "head pattern row"], Bool[Tensor, "pattern row"]]:
+    """Each row's Σ_key min(attention, target), and for which rows a pattern has a target."""
+    found, there = [], []
     for pattern in patterns:
-        overlap, there = _overlaps(attention, pattern, asked)
-        share = there.double().mean().item()
-        if share >= LEAST_SHARE:
-            fit = Fit(pattern, overlap[there].mean().item(), even[there].mean().item(), share)
-            overlaps[fit], theres[fit] = overlap, there
-    best, *others = overlaps
-    for fit in sorted(others, key=lambda fit: -fit.share):
-        there = theres[fit]
-        before = max(best.score, overlaps[best][there].mean().item())
+        target, has_one = _target(pattern, asked)
+        found.append(torch.minimum(attention, target).sum(-1))
+        there.append(has_one)
+    return torch.stack(found, 1), torch.stack(there)
+
+
+def chosen(
+    patterns: Sequence[Pattern], overlaps: Float[Tensor, "pattern row"], there: Bool[Tensor, "pattern row"]
+) -> tuple[Fit, tuple[Fit, ...]]:
+    """The pattern that says most of a head's attention, and all that have a key on LEAST_SHARE of the rows.
+
+    The first pattern, evenness, stands until another fits clearly better: the widest is tried first, then the
+    simplest. A narrow one takes over only if it also beats the one before it on its own rows. So a head that
+    looks at the first place does so even if, from place 7, that is 7 places back; and one that looks at what
+    followed an earlier token of its own does that even if it looks at the first place where there is none.
+    """
+    share = there.double().mean(1)
+    tried = (share >= LEAST_SHARE).nonzero()[:, 0]
+    overlaps, there, share = overlaps[tried], there[tried].double(), share[tried]
+    # scores[a, b]: how pattern a fits the rows for which b has a target.
+    scores = overlaps @ there.T / there.sum(1)
+    fits = [
+        Fit(patterns[index], *numbers)
+        for index, *numbers in zip(
+            tried.tolist(), scores.diagonal().tolist(), scores[0].tolist(), share.tolist(), strict=True
+        )
+    ]
+    best = 0
+    for index in sorted(range(1, len(fits)), key=lambda index: -fits[index].share):
+        fit, before = fits[index], max(fits[best].score, scores[best, index].item())
         if fit.score > before + TIE and fit.score >= fit.even + BEYOND_EVEN:
-            best = fit
-    return best, tuple(overlaps)
+            best = index
+    return fits[best], tuple(fits)
 
 
-def steadiness(attention: Float[Tensor, "row key"], asked: Queries) -> float | None:
-    """The mean over rows of Σ_key min(attention, its mean over the other rows of that place and length)."""
-    # Padding on the left moves the whole input, so where it begins is told apart too.
-    kinds = torch.stack([asked.query, asked.first, asked.last], 1)
-    _, kind, counts = kinds.unique(dim=0, return_inverse=True, return_counts=True)
+def steadiness(attention: Float[Tensor, "row key"], kind: Int[Tensor, "row"]) -> float | None:
+    """The mean over rows of Σ_key min(attention, its mean over the other rows of this kind)."""
+    counts = kind.bincount()
     compared = counts[kind] > 1
     if not compared.any():
         return None
@@ -186,14 +208,6 @@ def _target(pattern: Pattern, asked: Queries) -> tuple[Float[Tensor, "row key"],
     keys = pattern.keys(asked) & asked.seen
     count = keys.sum(1)
     return keys / count.clamp(min=1)[:, None].double(), count > 0
-
-
-def _overlaps(
-    attention: Float[Tensor, "row key"], pattern: Pattern, asked: Queries
-) -> tuple[Float[Tensor, "row"], Bool[Tensor, "row"]]:
-    """Each row's Σ_key min(attention, target), and which rows have a target."""
-    target, there = _target(pattern, asked)
-    return torch.minimum(attention, target).sum(1), there
 
 
 def _mean_by_query(
