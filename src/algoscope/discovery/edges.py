@@ -44,7 +44,7 @@ class Edges:
 
     edges: tuple[Edge, ...]
     gap: float
-    """How far apart the model's answers to the two inputs of a pair are, a mean over answers that differ."""
+    """How far apart the model's answers to a pair's two inputs are, on average over answers that differ."""
     pairs: int
 
     def strong(self, share: float) -> tuple[Edge, ...]:
