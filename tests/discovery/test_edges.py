@@ -8,6 +8,7 @@ from algoscope.model.component import ANSWER
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.brackets import Brackets
+from algoscope.tasks.task import Examples
 
 SIZES = {"n_layers": 2, "d_model": 8, "n_heads": 2, "d_head": 4, "n_ctx": 42, "d_vocab": 5, "d_vocab_out": 2}
 
@@ -51,6 +52,29 @@ def test_an_edge_is_what_hooks_on_the_receivers_input_give(norm):
 def test_in_a_model_without_norms_or_layers_between_the_edges_to_the_answer_are_the_whole_gap():
     model = a_model(normalization_type="none")
     found = edges(model, *pairs())
+    direct = [edge.effect for edge in found.edges if edge.receiver == ANSWER]
+    assert sum(direct) == pytest.approx(found.gap, abs=1e-5)
+
+
+@pytest.mark.parametrize("sets", [False, True], ids=["classes", "sets"])
+def test_answers_at_differing_places_and_positions_add_up_as_well(sets):
+    model = a_model(normalization_type="none", d_vocab_out=3, pad_token=None)
+    generator = torch.Generator().manual_seed(0)
+    tokens, others = (torch.randint(5, (3, 6), generator=generator) for _ in range(2))
+    answered = torch.zeros(3, 6, dtype=torch.bool)
+    answered[[0, 0, 1, 2], [1, 4, 0, 5]] = True
+    ids = torch.randint(42, (3, 6), generator=generator)
+    labels = torch.tensor([0, 1, 2, 1]), torch.tensor([1, 1, 0, 2])
+    if sets:
+        labels = tuple(label[:, None] == torch.arange(3) for label in labels)
+    one, other = (
+        Examples(each, label, {}, answered, ids) for each, label in zip((tokens, others), labels, strict=True)
+    )
+    found = edges(model, one, other)
+    apart = one.at_answers(model(tokens, ids) - model(others, ids))
+    truths = labels if sets else tuple(torch.nn.functional.one_hot(label, 3) for label in labels)
+    gaps = (apart * (truths[0].long() - truths[1].long())).sum(1)
+    assert found.gap == pytest.approx(gaps[[0, 2, 3]].mean().item(), abs=1e-5)
     direct = [edge.effect for edge in found.edges if edge.receiver == ANSWER]
     assert sum(direct) == pytest.approx(found.gap, abs=1e-5)
 
