@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Bool, Int
-from torch import Tensor
+from torch import Generator, Tensor
+from torch.nn import functional
 
 from algoscope.errors import UserError
+from algoscope.tasks.changes import token_changes
 from algoscope.tasks.task import Examples, Task
+from algoscope.tasks.written import numbers, several
 
 VALUES = 31
 """The numbers are 0 to 30; each is its own token id."""
@@ -19,7 +21,6 @@ START, END = VALUES, VALUES + 1
 END_POSITION = 2 * HALF + 1
 PAIRS = tuple((2 * HALF - pair, 1 + pair) for pair in range(HALF))
 """(later, earlier) position of each mirrored pair, the outermost first."""
-_IDS = {str(number): number for number in range(VALUES)}
 
 
 class Palindromes(Task):
@@ -70,10 +71,25 @@ class Palindromes(Task):
 
     def encode(self, inputs: Sequence[object]) -> Int[Tensor, "batch seq"]:
         """Tokens of sequences of 20 numbers: lists, or text with spaces or commas between the numbers."""
-        if isinstance(inputs, str):
-            raise UserError("encode takes a list of sequences: put the text into a list")
-        rows = [_numbers(value) for value in inputs]
+        rows = [numbers(value, 2 * HALF, VALUES) for value in several(inputs)]
         return _framed(torch.tensor(rows, dtype=torch.long).reshape(-1, 2 * HALF))
+
+    def contrasts(self, n: int, seed: int) -> tuple[Examples, Examples]:
+        """Sequences with one mismatched pair, each with the palindrome that the later number keeps it from.
+
+        Every pair breaks as often as the others.
+        """
+        broken = broken_at(functional.one_hot(torch.arange(n) % HALF, HALF).bool(), seed)
+        earlier = broken.tokens.flip(1)[:, END_POSITION - HALF : -1]
+        mended = torch.cat([broken.tokens[:, : HALF + 1], earlier, broken.tokens[:, -1:]], dim=1)
+        return broken, self.examples(mended)
+
+    def neighbours(self, tokens: Int[Tensor, "batch seq"], generator: Generator) -> Int[Tensor, "batch seq"]:
+        """Each sequence with another number somewhere, or, one time in two, with new ones in a mirrored pair,
+        equal if they were equal and different if not."""
+        anywhere = token_changes(range(VALUES))(tokens, generator)
+        mirrored = mirrored_changes(tokens, generator)
+        return torch.where(torch.rand(len(tokens), 1, generator=generator) < 0.5, anywhere, mirrored)
 
     def offending(self, tokens: Int[Tensor, "seq"]) -> Bool[Tensor, "seq"]:
         """Both members of every mirrored pair that differs."""
@@ -85,6 +101,20 @@ def mismatch(tokens: Int[Tensor, "batch seq"]) -> Bool[Tensor, "batch seq"]:
     differs = tokens != tokens.flip(1)
     differs[:, [0, -1]] = False
     return differs
+
+
+def mirrored_changes(tokens: Int[Tensor, "batch seq"], generator: Generator) -> Int[Tensor, "batch seq"]:
+    """One pair of each input gets new numbers: equal ones if they were equal, different ones if not."""
+    rows = torch.arange(len(tokens))
+    pair = torch.randint(HALF, (len(tokens),), generator=generator)
+    later, earlier = torch.tensor(PAIRS)[pair].T
+    first = torch.randint(VALUES, (len(tokens),), generator=generator)
+    shift = torch.randint(1, VALUES, (len(tokens),), generator=generator)
+    equal = tokens[rows, later] == tokens[rows, earlier]
+    changed = tokens.clone()
+    changed[rows, earlier] = first
+    changed[rows, later] = torch.where(equal, first, (first + shift) % VALUES)
+    return changed
 
 
 def broken_at(broken: Bool[Tensor, "batch pair"], seed: int) -> Examples:
@@ -124,27 +154,3 @@ def arena_sample(size: int) -> Examples:
 def _framed(numbers: Int[Tensor, "batch number"]) -> Int[Tensor, "batch seq"]:
     start, end = (numbers.new_full((len(numbers), 1), token) for token in (START, END))
     return torch.cat([start, numbers, end], dim=1)
-
-
-def _numbers(value: object) -> list[int]:
-    if isinstance(value, str):
-        given: list[object] = [_IDS.get(word, word) for word in re.findall(r"[^\s,]+", value)]
-    elif isinstance(value, Sequence):
-        given = list(value)
-    else:
-        raise UserError(f"{_short(value)} is no sequence: give {2 * HALF} numbers from 0 to {VALUES - 1}")
-    if len(given) != 2 * HALF:
-        raise UserError(f"{_short(value)} has {len(given)} numbers: give {2 * HALF}")
-    numbers = []
-    for number in given:
-        if type(number) is not int or not 0 <= number < VALUES:
-            raise UserError(
-                f"{_short(value)} has {_short(number)}: the numbers are whole ones from 0 to {VALUES - 1}"
-            )
-        numbers.append(number)
-    return numbers
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:32]}…{text[-6:]}"

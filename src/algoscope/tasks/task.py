@@ -44,7 +44,7 @@ class Examples:
                 )
         if len(self.labels) != int(self.answered.sum()):
             raise UserError(
-                f"labels has {len(self.labels)} rows for {int(self.answered.sum())} answers: give one row each"
+                f"labels has {len(self.labels)} rows for {int(self.answered.sum())} answers: give one each"
             )
 
     def __len__(self) -> int:
@@ -177,7 +177,7 @@ class Task(Protocol):
     ) -> Examples:
         """These inputs with their true labels and concepts."""
         answered = self.answered(tokens)
-        labels = _by_row(self.label(tokens), answered)
+        labels = by_row(self.label(tokens), answered)
         return Examples(tokens, labels, self.concepts(tokens), answered, position_ids)
 
     def groups(self, examples: Examples) -> dict[str, Bool[Tensor, "batch"]]:
@@ -191,20 +191,31 @@ class Task(Protocol):
         return {name: examples.labels == index for index, name in enumerate(self.classes)}
 
     def quantities(self, examples: Examples) -> dict[str, Float[Tensor, "batch *seq"]]:
-        """Numbers that heads and neurons may track: name -> `[batch]` or `[batch seq]`; by default the concepts."""
+        """Numbers that heads and neurons may track: name -> `[batch]` or `[batch seq]`.
+
+        By default the concepts.
+        """
         return {name: value.double() for name, value in examples.concepts.items()}
 
     def contrasts(self, n: int, seed: int) -> tuple[Examples, Examples]:
         """Up to `n` pairs of inputs, row by row, that differ in little and are answered differently.
 
         Positions line up: both of a pair are as long, and answered at the same places. By default a sample's
-        inputs, each with the next that fits; a task that knows how to make minimal pairs should.
+        inputs, each with its neighbour if that is answered differently; without `neighbours`, each with the
+        next of the sample that fits.
         """
         pool = self.sample(4 * n, seed)
-        first, second = _partners(pool, self.pad)
-        return pool[first[:n]], pool[second[:n]]
+        changed = self.neighbours(pool.tokens, Generator().manual_seed(seed))
+        if changed is None:
+            first, second = _partners(pool, self.pad)
+            return pool[first[:n]], pool[second[:n]]
+        others = self.examples(changed)
+        rows = _contrasting(pool, others, self.pad)[:n]
+        return pool[rows], others[rows]
 
-    def neighbours(self, tokens: Int[Tensor, "batch seq"], generator: Generator) -> Tensor | None:
+    def neighbours(
+        self, tokens: Int[Tensor, "batch seq"], generator: Generator
+    ) -> Int[Tensor, "batch seq"] | None:
         """Each input changed a little, at random, into another input of the task: what a search looks at.
 
         By default None: this task does not say which small changes leave an input of its own.
@@ -239,8 +250,8 @@ class Task(Protocol):
         return Shown(tuple(shown), "" if probability is None else f"{probability:.4f}")
 
 
-def _by_row(labels: Tensor, answered: Bool[Tensor, "batch seq"]) -> Tensor:
-    """A task's labels with a row for each answer."""
+def by_row(labels: Tensor, answered: Bool[Tensor, "batch seq"]) -> Tensor:
+    """Labels of any shape that `Task.label` may give, with a row for each answer."""
     lead = labels.shape[:-1] if labels.dtype == torch.bool else labels.shape
     if lead == answered.shape:
         return labels[answered]
@@ -250,10 +261,21 @@ def _by_row(labels: Tensor, answered: Bool[Tensor, "batch seq"]) -> Tensor:
         return labels.flatten(0, 1)
     counts = sorted(set(answered.sum(1).tolist()))
     raise UserError(
-        f"the task's labels are {labels.dtype} {list(labels.shape)} for inputs {list(answered.shape)} with "
+        f"labels are {labels.dtype} {list(labels.shape)} for inputs {list(answered.shape)} with "
         f"{' or '.join(map(str, counts[:3]))} answers each: give int64 [batch seq] (or [batch], or "
         "[batch answer]), with a last axis over classes, and bool, where an answer is a set"
     )
+
+
+def _contrasting(examples: Examples, others: Examples, pad: int | None) -> Int[Tensor, "pair"]:
+    """Rows of the batch in which both have one length and one set of answered places, and other labels."""
+    aligned = (examples.answered == others.answered).all(1)
+    if pad is not None:
+        aligned &= ((examples.tokens == pad) == (others.tokens == pad)).all(1)
+    rows = aligned.nonzero()[:, 0]
+    left, right = examples[rows], others[rows]
+    differs = (left.labels != right.labels).reshape(len(left.labels), -1).any(1)
+    return rows[left.row_example[differs].unique()]
 
 
 def _partners(pool: Examples, pad: int | None) -> tuple[list[int], list[int]]:
