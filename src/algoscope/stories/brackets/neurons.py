@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-<<<<<<< HEAD
 from algoscope.analysis.held_norm import neurons_with_held_norm
 from algoscope.analysis.neurons import KINDS, MOVES, NeuronKinds, neuron_kinds
-=======
-from algoscope.analysis.neurons import KINDS, MOVES
-from algoscope.correlation import rank_correlation
->>>>>>> core
 from algoscope.figures.bars import grouped_bars
 from algoscope.figures.shares import neurons_against_share
 from algoscope.questions.bound import at_least, at_most, more_than
