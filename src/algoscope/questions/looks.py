@@ -8,12 +8,12 @@ from itertools import groupby
 
 import numpy as np
 
-from algoscope.analysis.look_patterns import elsewhere
-from algoscope.analysis.looks import FITS, TIE, Fit, Look, looks, picture
+from algoscope.analysis.look_patterns import EVEN, elsewhere
+from algoscope.analysis.looks import BEYOND_EVEN, FITS, TIE, Fit, Look, looks, picture
 from algoscope.figures.heatmaps import heatmaps
 from algoscope.figures.looks import attention_beside
 from algoscope.model.head import Head
-from algoscope.questions.bound import at_least, at_most
+from algoscope.questions.bound import Exists, at_least, at_most
 from algoscope.questions.claim import Claim, Finding, all_missing
 from algoscope.questions.seen import Seen
 from algoscope.questions.study import Illustration, Section, Table
@@ -24,6 +24,12 @@ NAMED = Claim(
     "Each needed head looks in one of the named ways: from the answers, or from other places that are read.",
     "share of attention that lies where the best patterns put it, for each needed head",
     at_least(FITS).each(),
+)
+POINTED = Claim(
+    "a-head-looks-at-particular-places",
+    "At least one needed head looks in a named way other than evenly at all that it sees.",
+    "heads",
+    Exists(f"a pattern that scores at least {FITS:g}, and at least {BEYOND_EVEN:g} more than looking evenly"),
 )
 ALIKE = Claim(
     "heads-look-alike-at-each-answer",
@@ -42,6 +48,8 @@ BY_CONTENT = Claim(
 )
 SOME = 256
 """Inputs that are looked at: whole patterns are held in memory, and more would change no verdict."""
+FEW = 8
+"""Tokens up to which it is told apart from which of them a head looks."""
 DRAWN = 6
 """Heads in the figure of patterns."""
 COLUMNS = 14
@@ -58,6 +66,8 @@ class Looking:
     """From ANSWERS and, unless nothing reads what it writes there, from OTHERS."""
     by_number: Mapping[int, Look]
     """From each of an input's answers, where there are several."""
+    by_token: Mapping[str, Look]
+    """From OTHERS, by the token there, where there are few tokens."""
 
     @property
     def clearest(self) -> str:
@@ -99,7 +109,7 @@ def looks_of(seen: Seen, heads: Sequence[Head]) -> Section:
     """Where do these heads look?"""
     some, several = seen.kept[:SOME], not seen.one_answer
     section = Section("looks", "Where does each needed head look?", _text(len(some), several))
-    claims = (NAMED, BY_CONTENT, ALIKE) if several else (NAMED, BY_CONTENT)
+    claims = (NAMED, POINTED, BY_CONTENT, ALIKE)[: 4 if several else 3]
     if not heads:
         return replace(section, findings=all_missing(claims, "no head is needed"))
     found = looking(seen, some, heads)
@@ -107,9 +117,9 @@ def looks_of(seen: Seen, heads: Sequence[Head]) -> Section:
         return replace(section, findings=all_missing(claims, "no head has two places to choose from"))
     return replace(
         section,
-        findings=(_named(found), _by_content(found), *([_alike(found)] if several else [])),
+        findings=(_named(found), _pointed(found), _by_content(found), *([_alike(found)] if several else [])),
         illustrations=(_scores(found), _patterns(seen, some, found)),
-        tables=(_table(found), *([_numbers(found)] if several else [])),
+        tables=(_table(found), *([_numbers(found)] if several else []), *_tokens(found)),
     )
 
 
@@ -117,36 +127,36 @@ def looking(seen: Seen, examples: Examples, heads: Sequence[Head]) -> list[Looki
     """How each of these heads looks on these examples; none that has no choice anywhere."""
     answers = range(0 if seen.one_answer else int(examples.row_number.max()) + 1)
     number = examples.answered.cumsum(1) - 1
+    others = elsewhere(seen.model.config, examples, layer=0)
+    words = seen.task.vocabulary if len(seen.task.vocabulary) <= FEW else ()
     places = {
         ANSWERS: examples.answered,
-        OTHERS: elsewhere(seen.model.config, examples, layer=0),
-        **{_answer(each): examples.answered & (number == each) for each in answers},
+        OTHERS: others,
+        **{f"answer {each}": examples.answered & (number == each) for each in answers},
+        **{f"token {word}": others & (examples.tokens == token) for token, word in enumerate(words)},
     }
     found = looks(seen.model, examples, heads, places, seen.task.vocabulary, called(seen))
-    return [
-        Looking(
+    last = seen.model.config.n_layers - 1
+
+    def of(head: Head) -> Looking:
+        at = {place: by_head[head] for place, by_head in found.items()}
+        # Nothing reads what the last layer writes anywhere but at the answers.
+        by_token = {} if head.layer == last else {w: at[f"token {w}"] for w in words if f"token {w}" in at}
+        read = (ANSWERS,) if head.layer == last else (ANSWERS, OTHERS)
+        return Looking(
             head,
-            {place: found[place][head] for place in _read(seen, head) if place in found},
-            {each: found[_answer(each)][head] for each in answers if _answer(each) in found},
+            {place: at[place] for place in read if place in at},
+            {each: at[f"answer {each}"] for each in answers if f"answer {each}" in at},
+            by_token,
         )
-        for head in heads
-        if any(place in found for place in _read(seen, head))
-    ]
+
+    return [each for each in map(of, heads) if each.by_place]
 
 
 def called(seen: Seen) -> list[int]:
     """The token that has the name of each class of answer, -1 where none has."""
     tokens = {word: token for token, word in enumerate(seen.task.vocabulary)}
     return [tokens.get(name, -1) for name in seen.task.classes]
-
-
-def _read(seen: Seen, head: Head) -> tuple[str, ...]:
-    """Nothing reads what the last layer writes anywhere but at the answers."""
-    return (ANSWERS,) if head.layer == seen.model.config.n_layers - 1 else (ANSWERS, OTHERS)
-
-
-def _answer(number: int) -> str:
-    return f"answer {number}"
 
 
 def _text(count: int, several: bool) -> str:
@@ -173,6 +183,16 @@ def _named(found: list[Looking]) -> Finding:
         ]
     )
     return NAMED.measured([look.score for look in best], said=said)
+
+
+def _pointed(found: list[Looking]) -> Finding:
+    pointed = {
+        str(each.head): f"head {each.head} looks {look.best.words} from {place}"
+        for each in found
+        for place, look in each.by_place.items()
+        if look.best.fitting and look.best.pattern is not EVEN
+    }
+    return POINTED.measured([*pointed], said=_list([*pointed.values()]))
 
 
 def _by_content(found: list[Looking]) -> Finding:
@@ -247,6 +267,18 @@ def _numbers(found: list[Looking]) -> Table:
         "How each head looks from each of an input's answers, judged alone and counted from 0. Neighbouring "
         "answers from which it looks in the same way share a row.",
     )
+
+
+def _tokens(found: list[Looking]) -> tuple[Table, ...]:
+    """How heads look from each token, if there are few: one may ask for other keys than another."""
+    rows = [
+        (str(each.head), word, look.words, look.best.pattern.words, look.best.score, look.best.even)
+        for each in found
+        for word, look in each.by_token.items()
+    ]
+    caption = f"How each head looks from {OTHERS}, by the token there; columns as in the first table."
+    columns = ("head", "from", "looks", "best pattern", "score", "even")
+    return (Table(columns, tuple(rows), caption),) if rows else ()
 
 
 def _scores(found: list[Looking]) -> Illustration:
