@@ -36,6 +36,8 @@ APART = 0.15
 SWEPT, CANDIDATES = 120, 32
 """Examples and neurons of the sweep that finds which neurons matter."""
 STRONGEST = 10
+LEAST = 1e-4
+"""Logits: a neuron that moves the margin by less moves it by rounding."""
 TRACKS = 0.5
 """Of the variance: half of what a unit does is then said by the quantity."""
 NONE = "none of these"
@@ -93,12 +95,13 @@ def neurons(seen: Seen) -> Section:
     found = track(seen.model, examples, codes, kinds)
     mlps = [each for each in found if each.component.head is None]
     heads = [each for each in found if each.component.head is not None]
+    answers = [place for place, mask in kinds.items() if (mask & examples.answered).any()]
     strongest = [] if estimates is None else _strongest(seen, mlps, kinds, estimates)
     return Section(
         "neurons",
         "Which quantity does each neuron track, and each head's output?",
         TEXT,
-        (_neurons(strongest, bool(mlps)), _heads(heads)),
+        (_neurons(strongest, bool(mlps)), _heads(heads, answers)),
         (*_counted(mlps), *_of_strongest(strongest), _of_heads(heads)),
         (_table(strongest),) if strongest else (),
     )
@@ -122,7 +125,7 @@ def _apart(seen: Seen, estimates: Tensor | None) -> list[int]:
 def _strongest(
     seen: Seen, mlps: Sequence[Tracking], kinds: Mapping[str, Mask], estimates: Tensor
 ) -> list[Neuron]:
-    """The neurons with the largest effect, the strongest first; those without any are left out."""
+    """The neurons with the largest effect, the strongest first; those with none are left out."""
     examples = seen.kept[:SWEPT]
     masks = {place: mask[: len(examples)] for place, mask in kinds.items()}
     guessed = {
@@ -149,7 +152,7 @@ def _strongest(
     ]
     effects = sweep(seen.model, examples, patches, _moved).values.tolist()
     neurons = (Neuron(each, unit, effect) for (_, each, unit), effect in zip(chosen, effects, strict=True))
-    return sorted((one for one in neurons if one.effect > 0), key=lambda one: -one.effect)[:STRONGEST]
+    return sorted((one for one in neurons if one.effect >= LEAST), key=lambda one: -one.effect)[:STRONGEST]
 
 
 def _moved(logits: Tensor, clean: Tensor, labels: Labels) -> Float[Tensor, "variant"]:
@@ -169,8 +172,7 @@ def _neurons(strongest: Sequence[Neuron], any_mlp: bool) -> Finding:
     return NEURONS.measured(len(tracking) / len(strongest), said)
 
 
-def _heads(heads: Sequence[Tracking]) -> Finding:
-    answers = [place for place in dict.fromkeys(each.place for each in heads) if place != "elsewhere"]
+def _heads(heads: Sequence[Tracking], answers: Sequence[str]) -> Finding:
     shares, said = [], []
     for place in answers:
         here = [each for each in heads if each.place == place]
