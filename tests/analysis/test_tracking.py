@@ -102,9 +102,15 @@ def test_every_place_that_is_no_padding_is_of_one_kind():
     }
 
 
-def test_more_answers_than_one_wants_to_see_apart_are_taken_together():
+def test_more_answers_than_one_wants_to_see_apart_are_put_into_stretches():
     assert set(told(answered("aaaaaa"))) == {f"answer {number}" for number in range(1, 7)}
-    assert told(answered("aaaaaaax")) == {"the answers": ["xxxxxxx."], "elsewhere": [".......x"]}
+    assert told(answered("aaaaaaax")) == {
+        "answers 1-2": ["xx......"],
+        "answers 3-4": ["..xx...."],
+        "answers 5-6": ["....xx.."],
+        "answers 7-7": ["......x."],
+        "elsewhere": [".......x"],
+    }
 
 
 def test_neurons_and_heads_are_measured_where_they_are(small, strings):

@@ -105,9 +105,10 @@ def test_a_head_that_goes_by_a_cue_that_pairs_share_pushes_but_carries_no_gap():
     assert "a push knows the mean only" in section.text
 
 
-def test_a_model_that_answers_the_wrong_way_round_has_no_edges_to_speak_of():
+@pytest.mark.parametrize("times", [-1.0, 0.2])
+def test_a_model_that_tells_pairs_apart_the_wrong_way_or_hardly_has_no_edges_to_speak_of(times):
     model = one_head()
-    model.W_U.neg_()
+    model.W_U.mul_(times)
     section = asked(model)
     assert {each.verdict for each in section.findings} == {"open"}
     assert "in favour of the truth" in section.findings[0].note
@@ -152,3 +153,13 @@ def test_a_model_with_many_edges_is_asked_on_fewer_pairs():
     assert asked(one_head()).text.startswith("96 pairs")
     count = int(asked(wide).text.split()[0])
     assert 8 <= count < 30
+
+
+def test_answers_without_a_gap_are_left_out_and_the_finding_says_so():
+    model = one_head()
+    hand.looks_at(model, 0, position=20)
+    model.blocks[0].attn.W_K.zero_()
+    # At the second answer another constant turns the sign; nothing but the bits is told there.
+    model.blocks[0].attn.b_Q.zero_()
+    few = found(asked(model, "Twice"), "edges-few")
+    assert few.note == ""

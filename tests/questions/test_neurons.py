@@ -88,10 +88,10 @@ def test_neurons_that_combine_two_bits_track_no_single_quantity():
 def test_a_counting_head_tracks_the_count_and_one_that_looks_at_a_bit_does_not():
     counts = found(asked(counting()), "heads-track")
     assert (counts.value, counts.verdict) == ([1.0], "holds")
-    assert counts.said.startswith("the answer: 0.0 how many “zero” in all (1.00)")
+    assert counts.said.startswith("at the answer: 0.0 how many “zero” in all (1.00)")
     bits = found(asked(both_bits()), "heads-track")
     assert (bits.value, bits.verdict) == ([0.0], "refuted")
-    assert bits.said == "the answer: none"
+    assert bits.said == "none"
 
 
 def test_an_attention_only_model_has_no_neurons_but_its_heads_are_asked(counting_model):

@@ -22,8 +22,8 @@ from algoscope.tasks.task import Examples
 
 ROWS = 1500
 """Places of one kind that are looked at; more are thinned out evenly."""
-MOST_ANSWERS = 6
-"""Answers of an input up to which each is looked at apart."""
+STRETCHES = 6
+"""Into how many stretches an input's answers are put, if it has more."""
 AS_GOOD = 0.02
 """A quantity with fewer values is preferred to one that explains this much more of the variance."""
 
@@ -59,18 +59,16 @@ class Tracking:
 
 
 def places(examples: Examples, real: Mask, single: Sequence[int] = ()) -> dict[str, Mask]:
-    """Where units are looked at: each answer by its number, positions of your choice, and all others.
-
-    `real` marks what is no padding.
+    """Where units are looked at: each answer by its number (or stretches of answers, where there are many),
+    positions of your choice, and all others. `real` marks what is no padding.
     """
     most = int(examples.answered.sum(1).max())
-    number = examples.answered.cumsum(1)
-    if most == 1:
-        found = {"the answer": examples.answered}
-    elif most <= MOST_ANSWERS:
-        found = {f"answer {k}": examples.answered & (number == k) for k in range(1, most + 1)}
-    else:
-        found = {"the answers": examples.answered}
+    number, width = examples.answered.cumsum(1), -(-most // STRETCHES)
+    found: dict[str, Mask] = {}
+    for first in range(1, most + 1, width):
+        last = min(first + width - 1, most)
+        name = "the answer" if most == 1 else f"answer {first}" if width == 1 else f"answers {first}-{last}"
+        found[name] = examples.answered & (number >= first) & (number <= last)
     left = real & ~examples.answered
     for position in single:
         found[f"position {position}"] = left & (torch.arange(left.shape[1]) == position)

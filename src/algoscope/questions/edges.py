@@ -25,6 +25,8 @@ STRONG = 0.1
 """Of the gap: what an edge has to carry to be drawn."""
 MOST_DRAWN, LISTED = 24, 8
 DISAGREE = 0.25
+LEAST_GAP = 1.0
+"""Logits: what a model must tell the inputs of a pair apart by, or there is nothing to carry."""
 
 FEW = Claim(
     "edges-few",
@@ -68,16 +70,16 @@ def edges(seen: Seen) -> Section:
     if isinstance(pairs, str):
         return Section("edges", QUESTION, _text(0), all_missing(CLAIMS, pairs))
     found = edge_effects(seen.model, *pairs)
-    answers = {number: each for number, each in found.by_answer.items() if each.gap > 0}
+    answers = {number: each for number, each in found.by_answer.items() if each.gap >= LEAST_GAP}
     if not answers:
-        reason = "the model does not tell the two inputs of a pair apart in favour of the truth"
+        reason = f"the model tells no two inputs of a pair apart by {LEAST_GAP:g} logit in favour of the truth"
         return Section("edges", QUESTION, _text(found.pairs), all_missing(CLAIMS, reason))
     compared = _compared(seen, answers)
     return Section(
         "edges",
         QUESTION,
         _text(found.pairs),
-        (_few(answers), _composed(answers), _agree(compared)),
+        (_few(answers, found.by_answer), _composed(answers), _agree(compared)),
         tables=(_table(answers), *_disagreements(compared)),
         overview=(_diagram(seen, found),),
     )
@@ -108,12 +110,14 @@ def _text(pairs: int) -> str:
     )
 
 
-def _few(answers: Mapping[int, Edges]) -> Finding:
+def _few(answers: Mapping[int, Edges], every_answer: Mapping[int, Edges]) -> Finding:
     counts = {number: (len(each.strong(STRONG)), len(each.edges)) for number, each in answers.items()}
     said = "; ".join(
         f"{_of(number, answers)}{few} of {every} edges" for number, (few, every) in counts.items()
     )
-    return FEW.measured([few / every for few, every in counts.values()], said)
+    left = ", ".join(str(number + 1) for number in every_answer if number not in answers)
+    note = f"left out, for want of a gap of {LEAST_GAP:g} logit: answer {left}" if left else ""
+    return FEW.measured([few / every for few, every in counts.values()], said, note)
 
 
 def _composed(answers: Mapping[int, Edges]) -> Finding:

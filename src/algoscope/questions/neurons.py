@@ -51,7 +51,7 @@ NEURONS = Claim(
 HEADS = Claim(
     "heads-track",
     "Most heads write at the answers what one quantity says.",
-    "share of the heads, for each answer, of whose output a quantity explains half",
+    "share of the heads, at each answer, of whose output a quantity explains half",
     at_least(0.5).each(),
 )
 NO_MLP = "the model is attention-only: it has no neurons"
@@ -178,9 +178,9 @@ def _heads(heads: Sequence[Tracking], answers: Sequence[str]) -> Finding:
         here = [each for each in heads if each.place == place]
         tracking = {each.component: each.best() for each in here if each.best()[1] >= TRACKS}
         shares.append(len(tracking) / len(here))
-        told = "; ".join(f"{head} {name} ({share:.2f})" for head, (name, share) in tracking.items())
-        said.append(f"{place}: {told or 'none'}")
-    return HEADS.measured(list(shares), ". ".join(said))
+        told = ", ".join(f"{head} {name} ({share:.2f})" for head, (name, share) in tracking.items())
+        said += [f"at {place}: {told}"] if told else []
+    return HEADS.measured(list(shares), "; ".join(said) or "none")
 
 
 def _counted(mlps: Sequence[Tracking]) -> tuple[Illustration, ...]:
