@@ -16,6 +16,7 @@ from algoscope.model.head import every_head
 def on(component: Component, source: Source, position: Selection = None) -> Intervention:
     """What a component writes (a head's `hook_z`, an MLP's `hook_mlp_out`), at all positions or at some.
 
+    >>> from algoscope.interventions.sources import Zero
     >>> on(Component.parse("2.0"), Zero(), position=3).label["head"]
     0
     """
