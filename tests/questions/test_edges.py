@@ -157,9 +157,13 @@ def test_a_model_with_many_edges_is_asked_on_fewer_pairs():
 
 def test_answers_without_a_gap_are_left_out_and_the_finding_says_so():
     model = one_head()
-    hand.looks_at(model, 0, position=20)
-    model.blocks[0].attn.W_K.zero_()
-    # At the second answer another constant turns the sign; nothing but the bits is told there.
-    model.blocks[0].attn.b_Q.zero_()
-    few = found(asked(model, "Twice"), "edges-few")
-    assert few.note == ""
+    # At the first answer, position 20, the head looks at position 0 alone, where pairs agree.
+    model.W_pos[0, 4] = model.W_pos[20, 7] = 1.0
+    model.blocks[0].attn.W_Q[0, 7, 0] = 1.0
+    model.blocks[0].attn.W_K[0, 4, 0] = 50.0
+    section = asked(model, "Twice")
+    few = found(section, "edges-few")
+    assert len(few.value) == 1
+    assert few.note == "left out, for want of a gap of 1 logit: answer 1"
+    assert {row[0] for row in section.tables[0].rows} == {2}
+    assert found(asked(one_head(), "Twice"), "edges-few").note == ""

@@ -72,7 +72,9 @@ def edges(seen: Seen) -> Section:
     found = edge_effects(seen.model, *pairs)
     answers = {number: each for number, each in found.by_answer.items() if each.gap >= LEAST_GAP}
     if not answers:
-        reason = f"the model tells no two inputs of a pair apart by {LEAST_GAP:g} logit in favour of the truth"
+        reason = (
+            f"the model tells no two inputs of a pair apart by {LEAST_GAP:g} logit in favour of the truth"
+        )
         return Section("edges", QUESTION, _text(found.pairs), all_missing(CLAIMS, reason))
     compared = _compared(seen, answers)
     return Section(
