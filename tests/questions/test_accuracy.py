@@ -8,6 +8,7 @@ import torch
 from algoscope.questions.accuracy import accuracy
 from algoscope.questions.seen import see
 from algoscope.tasks import registry
+from algoscope.tasks.task import Examples
 
 
 def test_a_model_that_is_right_and_sure_meets_every_claim(seen_echo, found, verdicts):
@@ -51,6 +52,23 @@ def test_a_model_that_is_right_but_unsure_is_told_so(seen_echo, verdicts):
     seen_echo.model.block(0).attn.W_O *= 0.25
     said = verdicts(accuracy(seen_echo))
     assert (said["accuracy"], said["loss"]) == ("holds", "refuted")
+
+
+def test_answers_at_places_that_differ_are_numbered_within_their_input(seen_echo, found):
+    # Even inputs are answered at 1 and 3, odd ones at 3 alone; at 3 every answer is d.
+    whole = seen_echo.examples
+    answered = torch.zeros_like(whole.answered)
+    answered[:, 3] = answered[::2, 1] = True
+    examples = Examples(whole.tokens, whole.tokens[answered], whole.concepts, answered)
+    seen_echo.model.W_pos[3, 11] = 20.0
+    section = accuracy(see(seen_echo.model, seen_echo.task, examples))
+    at_3 = whole.tokens[:, 3] == 3
+    first = (200 + at_3[1::2].sum().item()) / 400
+    assert found(section)["accuracy-by-answer"].value == pytest.approx(
+        [first, at_3[::2].double().mean().item()]
+    )
+    assert "which differ from input to input" in section.text
+    assert list(section.illustrations[-1].figure.data[0].x) == ["0", "1"]
 
 
 def test_with_one_answer_there_are_no_whole_inputs_and_no_numbers(seen_majority, verdicts):
