@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Int
-from torch import Generator, Tensor
 
 from algoscope.discovery.adversarial import Fooled, search
 from algoscope.model.transformer import Transformer
 from algoscope.stories.palindromes.mirror_program import Tables
 from algoscope.stories.palindromes.single_faults import DoubleFaults, SingleFaults
-from algoscope.tasks.palindromes import HALF, PAIRS, VALUES, Palindromes, broken_at
+from algoscope.tasks.palindromes import HALF, Palindromes, broken_at, mirrored_changes
 
 WALKERS, STEPS, NEIGHBOURS = 12, 8, 12
 """Walkers of each kind."""
@@ -42,17 +40,3 @@ def guided_search(
         neighbours=NEIGHBOURS,
         seed=seed,
     )
-
-
-def mirrored_changes(tokens: Int[Tensor, "batch seq"], generator: Generator) -> Int[Tensor, "batch seq"]:
-    """One pair of each input gets new numbers: equal ones if they were equal, different ones if not."""
-    rows = torch.arange(len(tokens))
-    pair = torch.randint(HALF, (len(tokens),), generator=generator)
-    later, earlier = torch.tensor(PAIRS)[pair].T
-    first = torch.randint(VALUES, (len(tokens),), generator=generator)
-    shift = torch.randint(1, VALUES, (len(tokens),), generator=generator)
-    equal = tokens[rows, later] == tokens[rows, earlier]
-    changed = tokens.clone()
-    changed[rows, earlier] = first
-    changed[rows, later] = torch.where(equal, first, (first + shift) % VALUES)
-    return changed
