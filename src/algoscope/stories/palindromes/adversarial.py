@@ -25,18 +25,14 @@ PUBLISHED = (
 FOOLED = Claim(
     "published-adversarial",
     "Each of the four published sequences, none of them a palindrome, fools the model.",
-    "probability of a palindrome",
-    more_than(0.5).each(),
-    TEXT,
+    "probability of a palindrome", more_than(0.5).each(), TEXT,
     "All four of these examples are non-palindromes, and the non-palindromic violations come at these weak "
     "positions (1, 2, 4 and 17, 19, 20). The model classifies them as palindromes!",
-)
+)  # fmt: skip
 WEAK = Claim(
-    "guided-search",
-    "Most sequences that are broken only where the model is weakest fool it.",
-    "share of the sequences tried",
-    at_least(0.5),
-)
+    "guided-search", "Most sequences that are broken only where the model is weakest fool it.",
+    "share of the sequences tried", at_least(0.5),
+)  # fmt: skip
 
 
 def published(seen: Seen) -> Section:

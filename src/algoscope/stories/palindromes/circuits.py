@@ -18,8 +18,8 @@ from algoscope.figures.positions import position_points
 from algoscope.questions.bound import at_least, at_most
 from algoscope.questions.claim import Claim, Finding, all_missing
 from algoscope.questions.seen import Seen
-from algoscope.questions.study import Illustration, Section, Table
-from algoscope.stories.palindromes.subject import TEXT, Subject, subject
+from algoscope.questions.study import Illustration, Section
+from algoscope.stories.palindromes.subject import TEXT, subject
 from algoscope.tasks.palindromes import END_POSITION, HALF
 
 FIRST, SECOND = range(1, HALF + 1), range(HALF + 1, 2 * HALF + 1)
@@ -33,74 +33,58 @@ Z = "standard deviations above random matrices"
 SIGNS = "positions with the other sign, in the half that has more of them"
 
 KEYS = Claim(
-    "composition-k",
-    "What the matching head writes is read by the reading head's keys.",
-    Z,
-    at_least(LEAST_Z),
-    TEXT,
+    "composition-k", "What the matching head writes is read by the reading head's keys.",
+    Z, at_least(LEAST_Z), TEXT,
     "H0.0 and H1.0 interact through K-composition",
-)
+)  # fmt: skip
 VALUES = Claim(
-    "composition-v",
-    "What the matching head writes is read by the reading head's values.",
-    Z,
-    at_least(LEAST_Z),
-    TEXT,
+    "composition-v", "What the matching head writes is read by the reading head's values.",
+    Z, at_least(LEAST_Z), TEXT,
     "H0.0 and H1.0 interact through V-composition",
-)
+)  # fmt: skip
 QUERIES = Claim(
-    "composition-q",
-    "What the matching head writes is read by the reading head's queries.",
-    Z,
-    at_least(LEAST_Z),
-    TEXT,
+    "composition-q", "What the matching head writes is read by the reading head's queries.",
+    Z, at_least(LEAST_Z), TEXT,
     "H0.0's OV output space overlaps significantly with H1.0's Q input space",
-)
+)  # fmt: skip
 NO_OTHERS = Claim(
     "composition-others",
     "No head but the matching head composes with a later one, and it with no head but the reading head.",
-    f"other compositions {LEAST_Z} standard deviations above random matrices",
-    at_most(0),
-    TEXT,
+    f"other compositions {LEAST_Z} standard deviations above random matrices", at_most(0), TEXT,
     "None of the other input/output spaces have significant overlap.",
-)
+)  # fmt: skip
 LOOKED_FOR = Claim(
     "k-circuit-exceptions",
     "Seen through the matching head, END's position looks for the second half and not for the first.",
-    SIGNS,
-    at_most(3),
-    TEXT,
+    SIGNS, at_most(3), TEXT,
     'The last sequence position attends to keys that indicate a "problematic token,"',
-)
+)  # fmt: skip
 LOOKED_FOR_BY_MEAN = Claim(
-    "k-circuit-exceptions-mean-query", "So does the mean query.", SIGNS, at_most(3)
-)
+    "k-circuit-exceptions-mean-query", "So does the mean query.",
+    SIGNS, at_most(3),
+)  # fmt: skip
 HEARD = Claim(
     "v-circuit-exceptions",
     "Seen through the matching head, the second half is heard as “not palindrome” and the first half is not.",
-    SIGNS,
-    at_most(3),
-    TEXT,
+    SIGNS, at_most(3), TEXT,
     "we expect indices 1-10 to map to negative values (resulting in a vote for 'palindrome'), and indices "
     "11-20 to map to positive values (resulting in a vote for 'non-palindrome')",
-)
+)  # fmt: skip
 SAYS_MORE = Claim(
     "outputs-gap",
     "What the matching head writes, moved by the reading head, says more for “not palindrome” where there "
     "is none.",
-    "standard deviations between the classes",
-    at_least(1),
-    TEXT,
-    'H1.0 maps this value to a direction which shifts the logit difference in the "non-palindrome" direction.',
-)
+    "standard deviations between the classes", at_least(1), TEXT,
+    'H1.0 maps this value to a direction which shifts the logit difference in the "non-palindrome" '
+    'direction.',
+)  # fmt: skip
 PLACE = Claim(
     "values-spread",
     "What a position says through the two heads depends little on the number that stands there.",
     "spread over inputs as a share of the spread over positions",
-    at_most(0.25, "it is mostly decided by where the position is"),
-    TEXT,
+    at_most(0.25, "it is mostly decided by where the position is"), TEXT,
     "$W_{OV}^{0.0}$ is detecting if the sequence position is in the first half or second half.",
-)
+)  # fmt: skip
 
 
 def composing(seen: Seen) -> Section:
@@ -127,52 +111,39 @@ def composing(seen: Seen) -> Section:
     return Section("composing", question, text, tuple(findings))
 
 
-def key_circuit(seen: Seen) -> Section:
-    """Does the reading head look harder where the matching head looked at the second half?"""
+def through(seen: Seen) -> Section:
+    """Does the reading head look for, and hear, what the matching head moved out of the second half?"""
     own = subject(seen)
-    question = "Which positions, seen through the matching head, does the reading head look for?"
+    question = "What does the reading head make of each position, seen through the matching head?"
     text = (
-        "K-composition along one line: a position embedding is moved by the matching head and read by the "
-        "reading head's keys, and the query is the one at END. A later number that matches its mirror "
-        "image carries its position, one of the first half; a number that doesn't carries its own. So the "
-        "first half should be negative and the second positive. The upper panel's query is made of END's "
-        "position embedding alone, as published; the lower one's is the mean query."
+        "A position embedding is moved by the matching head and read by the reading head's keys (the query "
+        "is the one at END), or moved on by its values towards the answer. A later number that matches its "
+        "mirror image carries its position, one of the first half; a number that doesn't carries its own. So "
+        "the first half should be negative and the second positive: looked for, and heard as “not "
+        "palindrome”. Where the sign is wrong, a mismatch can't be told in this way; the text says that of "
+        "positions 1, 2, 4 and 17, 19, 20 of the public model."
     )
     if own.lacks:
-        missing = all_missing((LOOKED_FOR, LOOKED_FOR_BY_MEAN), own.lacks)
-        return Section("key-circuit", question, text, missing)
+        missing = all_missing((LOOKED_FOR, LOOKED_FOR_BY_MEAN, HEARD), own.lacks)
+        return Section("circuits", question, text, missing)
     writer, reader = own.circuit
     asked = (
         position_query(own.model, reader, END_POSITION),
         mean_query(own.model, own.examples, reader, END_POSITION),
     )
     alone, mean = (k_circuit(own.model, writer, reader, query) for query in asked)
-    findings = (_signs(LOOKED_FOR, alone), _signs(LOOKED_FOR_BY_MEAN, mean))
-    caption = f"How much head {reader} looks at each position for what head {writer} moved out of it"
-    figures = (
-        _points(alone, KINDS, "score", f"{caption}; the query is END's position embedding."),
-        _points(mean, KINDS, "score", f"{caption}; the query is the mean one."),
-    )
-    return Section("key-circuit", question, text, findings, figures)
-
-
-def value_circuit(seen: Seen) -> Section:
-    """Does what is found there say "not palindrome"?"""
-    own = subject(seen)
-    question = "What does a position, moved by both heads, say about the answer?"
-    text = (
-        "V-composition along the direction of the answer: a position embedding is moved by the matching "
-        "head, then by the reading head. First-half positions should say “palindrome”, second-half "
-        "positions “not palindrome”. Where they don't, a mismatch can't be told in this way; the text says "
-        "that of positions 1, 2, 4 and 17, 19, 20 of the public model."
-    )
-    if own.lacks:
-        return Section("value-circuit", question, text, (HEARD.missing(own.lacks),))
-    writer, reader = own.circuit
     values = v_circuit(own.model, writer, reader, own.direction.vector)
-    caption = f"Position embeddings through the OV of head {writer}, then of head {reader}."
-    figure = _points(values, KINDS, "towards “not palindrome”", caption)
-    return Section("value-circuit", question, text, (_signs(HEARD, values),), (figure,))
+    findings = (_signs(LOOKED_FOR, alone), _signs(LOOKED_FOR_BY_MEAN, mean), _signs(HEARD, values))
+    drawn = (
+        (alone, "score", "Keys: what END's position embedding, as published, looks for."),
+        (mean, "score", "Keys: what the mean query looks for."),
+        (values, "towards “not palindrome”", "Values: what each position says about the answer."),
+    )
+    figures = tuple(
+        Illustration(position_points(row[None].numpy(), range(len(row)), KINDS, measure), caption)
+        for row, measure, caption in drawn
+    )
+    return Section("circuits", question, text, findings, figures)
 
 
 def outputs(seen: Seen) -> Section:
@@ -186,9 +157,9 @@ def outputs(seen: Seen) -> Section:
     )
     if own.lacks:
         return Section("outputs", question, text, all_missing((SAYS_MORE, PLACE), own.lacks))
-    through = own.model, own.examples, *own.circuit, own.direction.vector
-    averaged = outputs_through(*through).mean(1)
-    values = values_through(*through)[:, 1:END_POSITION]
+    along = own.model, own.examples, *own.circuit, own.direction.vector
+    averaged = outputs_through(*along).mean(1)
+    values = values_through(*along)[:, 1:END_POSITION]
     other, palindrome = (averaged[own.examples.labels == label] for label in (0, 1))
     spread = ((other.var() + palindrome.var()) / 2).sqrt()
     gap = (other.mean() - palindrome.mean()).item()
@@ -197,38 +168,20 @@ def outputs(seen: Seen) -> Section:
         SAYS_MORE.measured(gap / spread.item(), f"{gap:+.3f} on average")
         if spread > 0
         else SAYS_MORE.missing("it says the same on all examples of a class, or there is only one"),
-        PLACE.measured(deviation / between, f"a standard deviation of {deviation:.4f} over inputs on average"),
+        PLACE.measured(
+            deviation / between, f"a standard deviation of {deviation:.4f} over inputs on average"
+        ),
     )
-    return Section("outputs", question, text, findings, (_all_values(own, values),), (_by_class(averaged, own),))
+    chart = position_points(
+        values[:SHOWN].numpy(), range(1, END_POSITION), NUMBERS, "towards “not palindrome”"
+    )
+    figure = Illustration(chart, f"The value at each position through both heads, on {SHOWN} examples.")
+    return Section("outputs", question, text, findings, (figure,))
 
 
 def _signs(claim: Claim, values: Float[Tensor, "position"]) -> Finding:
     """The positions with the wrong sign: not too many in either half."""
-    wrong = [[p for p in FIRST if values[p] >= 0], [p for p in SECOND if values[p] <= 0]]
-    return claim.measured(max(map(len, wrong)), f"wrong are {', '.join(map(str, sum(wrong, []))) or 'none'}")
-
-
-def _points(
-    values: Float[Tensor, "position"], kinds: dict[str, tuple[int, ...]], measure: str, caption: str
-) -> Illustration:
-    return Illustration(position_points(values[None].numpy(), range(len(values)), kinds, measure), caption)
-
-
-def _all_values(own: Subject, values: Float[Tensor, "batch position"]) -> Illustration:
-    writer, reader = own.circuit
-    chart = position_points(
-        values[:SHOWN].numpy(), range(1, END_POSITION), NUMBERS, "towards “not palindrome”"
-    )
-    caption = f"The value of head {writer} at each position through head {reader}, on {SHOWN} examples."
-    return Illustration(chart, caption)
-
-
-def _by_class(averaged: Float[Tensor, "batch"], own: Subject) -> Table:
-    groups = own.seen.groups
-    rows = tuple(
-        (name, int(mask.sum()), averaged[mask].mean().item(), averaged[mask].std().item())
-        for name, mask in groups.items()
-        if mask.sum() > 1
-    )
-    caption = "The matching head's output through the reading head, averaged over positions."
-    return Table(("class", "examples", "mean", "std"), rows, caption)
+    first = [position for position in FIRST if values[position] >= 0]
+    second = [position for position in SECOND if values[position] <= 0]
+    said = f"wrong are {', '.join(map(str, first + second)) or 'none'}"
+    return claim.measured(max(len(first), len(second)), said)

@@ -30,7 +30,11 @@ def guided_search(
     broken = [alone[single.missed.argsort(descending=True, stable=True)[each]], double.ranked[each]]
     if tables is not None:
         broken.append(alone[tables.pushed(alone).sum(-1).argsort()[each]])
-    missed = [faults.fooling[:WALKERS] for faults in (single, double)]
+    missed = [
+        # Evenly from all that were missed: the first ones are all of one pair.
+        faults.fooling[:: max(1, len(faults.fooling) // WALKERS)][:WALKERS]
+        for faults in (single, double)
+    ]
     return search(
         model,
         Palindromes(),

@@ -29,88 +29,62 @@ EACH = 3
 """Examples of each class in the figure."""
 
 READING = Claim(
-    "reading-head",
-    "One head carries the verdict to END.",
-    "head",
-    Exists(CRITERION),
-    TEXT,
+    "reading-head", "One head carries the verdict to END.",
+    "head", Exists(CRITERION), TEXT,
     "it is clear that the output of H1.0 directly contributes greatly to the correct answer",
-)
+)  # fmt: skip
 SEPARATES = Claim(
-    "reading-head-separation",
-    "What the reading head says at END tells the two classes apart.",
-    "share of pairs, one of each class, that it puts in the right order",
-    at_least(0.95),
-    TEXT,
+    "reading-head-separation", "What the reading head says at END tells the two classes apart.",
+    "share of pairs, one of each class, that it puts in the right order", at_least(0.95), TEXT,
     "There is a clear separation between the contributions for palindromes vs non-palindromes.",
-)
+)  # fmt: skip
 EARLY = Claim(
     "early-components-gap",
     "What is written at END before the reading head's layer tells little about the class directly.",
     "norm-free logits between the classes, of the component that tells most",
     at_most(1, "less than a tenth of what separates the classes in a model that is sure"),
-)
+)  # fmt: skip
 SECOND = Claim(
-    "second-reader-gap",
-    "Another head of the reading head's layer tells the classes apart too.",
-    "norm-free logits between the classes",
-    more_than(1),
-)
+    "second-reader-gap", "Another head of the reading head's layer tells the classes apart too.",
+    "norm-free logits between the classes", more_than(1),
+)  # fmt: skip
 OFFENDING = Claim(
     "offending-attention",
     "Where the sequence is no palindrome, the reading head looks at the offending numbers.",
-    "mean share of its attention from END",
-    at_least(0.5, "more than everything else together"),
-    TEXT,
-    "For non-palindromes, the attention pattern is sharply concentrated on the tokens which cause the string "
-    "not to be a palindrome.",
-)
+    "mean share of its attention from END", at_least(0.5, "more than everything else together"), TEXT,
+    "For non-palindromes, the attention pattern is sharply concentrated on the tokens which cause the "
+    "string not to be a palindrome.",
+)  # fmt: skip
 DIFFUSE = Claim(
-    "palindrome-attention",
-    "Where it is a palindrome, the reading head spreads its attention.",
-    "mean largest weight",
-    less_than(0.5),
-    TEXT,
+    "palindrome-attention", "Where it is a palindrome, the reading head spreads its attention.",
+    "mean largest weight", less_than(0.5), TEXT,
     "For palindromes, the attention pattern is approximately diffuse across many tokens.",
-)
+)  # fmt: skip
 FIRST_HALF = Claim(
-    "first-half-attention",
-    "The earlier members of broken pairs are not looked at.",
-    "mean share of its attention from END",
-    at_most(0.1),
-)
+    "first-half-attention", "The earlier members of broken pairs are not looked at.",
+    "mean share of its attention from END", at_most(0.1),
+)  # fmt: skip
 NEEDED = Claim(
-    "query-zero-ablation",
-    "The reading head's queries matter: with zeros in their place the loss rises.",
-    "rise of the loss in nats",
-    at_least(0.1),
-    TEXT,
+    "query-zero-ablation", "The reading head's queries matter: with zeros in their place the loss rises.",
+    "rise of the loss in nats", at_least(0.1), TEXT,
     "H1.0's q values are important, since ablating them elevates loss.",
-)
+)  # fmt: skip
 ONE_FOR_ALL = Claim(
-    "query-mean-ablation",
-    "The mean query does as well as each input's own.",
-    "rise of the loss in nats",
-    at_most(0.01, "the odds of an answer change by a hundredth"),
-    TEXT,
+    "query-mean-ablation", "The mean query does as well as each input's own.",
+    "rise of the loss in nats", at_most(0.01, "the odds of an answer change by a hundredth"), TEXT,
     "mean ablating them did not impact the loss",
-)
+)  # fmt: skip
 ALIKE = Claim(
-    "query-alike",
-    "Every input's query points the same way as their mean.",
-    "smallest cosine with the mean query",
-    at_least(0.9),
-    TEXT,
+    "query-alike", "Every input's query points the same way as their mean.",
+    "smallest cosine with the mean query", at_least(0.9), TEXT,
     "H1.0's q values are roughly the same for every input",
-)
+)  # fmt: skip
 POSITION = Claim(
-    "query-position",
-    "The mean query is the one that END's position embedding makes.",
-    "cosine",
-    at_least(0.9),
-    TEXT,
-    "the left expression in parentheses is a constant vector - that's the mean query direction we found above",
-)
+    "query-position", "The mean query is the one that END's position embedding makes.",
+    "cosine", at_least(0.9), TEXT,
+    "the left expression in parentheses is a constant vector - that's the mean query direction we found "
+    "above",
+)  # fmt: skip
 
 
 def reading_head(seen: Seen) -> Section:
@@ -144,9 +118,7 @@ def attention(seen: Seen) -> Section:
         return Section("reading-attention", question, text, missing)
     rows, broken = own.patterns[head][:, END_POSITION], own.examples.labels == 0
     half = torch.arange(rows.shape[1]) <= HALF
-    later, earlier = (
-        (rows * (own.examples.concepts["mismatch"] & where)).sum(1) for where in (~half, half)
-    )
+    later, earlier = ((rows * (own.examples.concepts["mismatch"] & where)).sum(1) for where in (~half, half))
     findings = (
         _mean(OFFENDING, later[broken]),
         _mean(DIFFUSE, rows.amax(1)[~broken]),

@@ -1,4 +1,4 @@
-"""The model that the text's questions are about, with its weights in a plain form, and what heads do in it."""
+"""The model that the text's questions are about, its weights in a plain form, and what heads do in it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,12 @@ from algoscope.questions.seen import Seen
 from algoscope.questions.study import ShownInput
 from algoscope.stories.palindromes.mirror_program import Tables, read_tables
 from algoscope.stories.palindromes.palindrome_search import guided_search
-from algoscope.stories.palindromes.single_faults import DoubleFaults, SingleFaults, double_faults, single_faults
+from algoscope.stories.palindromes.single_faults import (
+    DoubleFaults,
+    SingleFaults,
+    double_faults,
+    single_faults,
+)
 from algoscope.tasks.palindromes import PAIRS
 from algoscope.tasks.task import Examples
 
@@ -45,7 +50,7 @@ NO_READING = "no reading head was found"
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A palindrome model with processed weights, some of the user's examples, and the parts that heads play."""
+    """A palindrome model with processed weights, examples of the user, and the parts heads play."""
 
     seen: Seen
     """The processed model on these examples."""
@@ -117,7 +122,8 @@ class Subject:
     def patterns(self) -> dict[Head, Float[Tensor, "batch query key"]]:
         """Each head's attention."""
         return {
-            head: attention_patterns(self.model, self.examples, head) for head in every_head(self.model.config)
+            head: attention_patterns(self.model, self.examples, head)
+            for head in every_head(self.model.config)
         }
 
     @cached_property
