@@ -60,7 +60,8 @@ LOOKED_FOR = Claim(
     'The last sequence position attends to keys that indicate a "problematic token,"',
 )  # fmt: skip
 LOOKED_FOR_BY_MEAN = Claim(
-    "k-circuit-exceptions-mean-query", "So does the mean query.",
+    "k-circuit-exceptions-mean-query",
+    "Seen through the matching head, the mean query looks for the second half and not for the first.",
     SIGNS, at_most(3),
 )  # fmt: skip
 HEARD = Claim(

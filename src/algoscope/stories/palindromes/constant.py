@@ -44,62 +44,65 @@ PLACES = {
 }
 
 ZERO = Claim(
-    "third-head-zero", "A head that neither compares nor reads the verdict out is needed: zeroing it costs.",
+    "third-head-zero",
+    "Some head that neither compares nor reads the verdict out is needed: zeroing it costs.",
     "rise of the loss in nats, with processed weights", at_least(NEEDED), TEXT,
     "When zero-ablated, loss increases.",
 )  # fmt: skip
 NO_IMPACT = Claim(
     "mean-ablation-no-impact",
-    "Of these, the head that is needed most can be replaced by its mean at no cost.",
+    "The most needed head that neither compares nor reads can be replaced by its mean at no cost.",
     "rise of the loss in nats", at_most(0.005), TEXT,
     "When mean-ablated, there's no change in loss.",
 )  # fmt: skip
 WHICH = Claim(
-    "constant-head", "It is needed for hardly more than a constant.",
+    "constant-head", "A head that neither compares nor reads is needed, and for hardly more than a constant.",
     "head", Exists(f"zeroing costs at least {NEEDED:g} nats, and the mean at most {SPARED:.0%} of that"),
 )  # fmt: skip
 SINGLE = Claim(
     "constant-head-single-route",
-    "No single route from it is needed: taking its output away from one reader's queries, keys or values, "
-    "or from the final norm, costs little.",
+    "No single route from the constant head is needed: into one head's queries, keys or values, or the norm.",
     OF_ZEROING, at_most(0.1),
 )  # fmt: skip
 ENOUGH = Claim(
     "constant-head-one-route-enough",
-    "A single route is enough: given its output there alone, the model loses little.",
+    "A single route is enough: given the constant head's output there alone, the model loses little.",
     OF_ZEROING, at_most(0.1),
 )  # fmt: skip
 JOINT = Claim(
     "constant-head-joint-routes",
-    "It serves the keys and values of the reading head's layer: taken away from all of these together, most "
-    "of what zeroing costs is lost.",
+    "The constant head serves the keys and values of the reading head's layer: taken away from all of them "
+    "together, most is lost.",
     OF_ZEROING, at_least(0.5),
 )  # fmt: skip
 READER = Claim(
     "constant-head-reading-head",
-    "It serves the reading head: taken away from that head's keys and values alone, most is lost.",
+    "The constant head serves the reading head: taken away from its keys and values alone, most is lost.",
     OF_ZEROING, at_least(0.5),
 )  # fmt: skip
 WHERE = Claim(
     "constant-head-where",
-    "It is needed in one part of the sequence: START, the first half, the second half, or END.",
+    "The constant head is needed in one part of the sequence: START, the first half, the second half, or "
+    "END.",
     OF_ZEROING, at_least(0.5),
 )  # fmt: skip
 ATTENTION = Claim(
-    "constant-head-attention", "It keeps the reading head's attention off the first half of palindromes.",
+    "constant-head-attention",
+    "The constant head keeps the reading head's attention off the first half of palindromes.",
     "rise of attention without it", at_least(0.1),
 )  # fmt: skip
 NORM = Claim(
-    "constant-head-final-norm", "Zeroing it acts through the final norm's scale too.",
+    "constant-head-final-norm", "Zeroing the constant head acts through the final norm's scale too.",
     "change of the scale, as a share", at_least(0.1),
 )  # fmt: skip
 LEARNT = Claim(
     "constant-head-learnt",
-    "A learnt constant, one vector for each position, replaces it without loss on fresh examples.",
+    "A learnt constant, one vector for each position, replaces the constant head without loss on fresh "
+    "examples.",
     "rise of the loss in nats", at_most(0.01),
 )  # fmt: skip
 SHARE = Claim(
-    "constant-head-share", "What it writes is roughly the same for all inputs.",
+    "constant-head-share", "What the constant head writes is roughly the same for all inputs.",
     "share of its mean squared output, averaged over positions 1 to 20", at_least(0.9),
 )  # fmt: skip
 DETAILS = (SINGLE, ENOUGH, JOINT, READER, WHERE, ATTENTION, NORM, LEARNT, SHARE)
@@ -135,11 +138,11 @@ def constant_head(seen: Seen) -> Section:
         missing = all_missing((ZERO, NO_IMPACT, WHICH, *DETAILS), "every head matches or reads")
         return Section("constant-head", question, text, missing)
     zero, mean = own.zeroed[head], own.averaged[head]
-    constant = zero >= NEEDED and mean <= SPARED * zero
+    needed, constant = zero >= NEEDED, mean <= SPARED * zero and zero >= NEEDED
     costs = f"head {head} costs {zero:.3f} nats zeroed, {mean:.3f} averaged"
     named = (
         ZERO.measured(zero, f"head {head}"),
-        NO_IMPACT.measured(mean, f"head {head}"),
+        NO_IMPACT.measured(mean, f"head {head}") if needed else NO_IMPACT.missing("no such head is needed"),
         WHICH.measured(str(head) if constant else "", costs),
     )
     if not constant:

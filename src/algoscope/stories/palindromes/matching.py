@@ -43,7 +43,8 @@ MIRROR = Claim(
     "half",
 )  # fmt: skip
 ITSELF = Claim(
-    "self-attention", "A later number that does not match gives most of it to itself.",
+    "self-attention",
+    "A later number that does not match gives itself most of the matching head's attention.",
     "mean attention", at_least(0.5), TEXT,
     "It will always attend strongly to itself",
 )  # fmt: skip
@@ -66,7 +67,9 @@ MOST = Claim(
     "the earlier position (although I see notable exceptions for `(19, 2)` and `(17, 4)`)",
 )  # fmt: skip
 FAILURES = Claim(
-    "lambda-failures", "All do, but for the two exceptions that the text names.",
+    "lambda-failures",
+    "From positions alone, every later position gives its mirror image more attention than itself, but for "
+    "the two exceptions that the text names.",
     "other pairs that don't", at_most(0), TEXT,
     'For $i \\geq 11$, position $i$ attends to its "palindromic corresponding" position $j$ (i.e. 11 '
     'attends to 10, 12 attends to 9, and so on).',

@@ -7,14 +7,13 @@ from algoscope.questions.bound import at_most
 from algoscope.questions.claim import Claim
 from algoscope.questions.seen import Seen
 from algoscope.questions.study import Section
-from algoscope.stories.palindromes.subject import TEXT, shown, subject
+from algoscope.stories.palindromes.subject import shown, subject
 
 SHOWN = 5
 
 CHANGE = Claim(
     "processing-max-change", "Processing the weights leaves every log-probability at END as it was.",
     "largest change, as a share of the largest log-probability", at_most(1e-5, "rounding explains so much"),
-    TEXT,
 )  # fmt: skip
 
 
