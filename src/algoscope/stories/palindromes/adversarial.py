@@ -67,5 +67,5 @@ def guided(seen: Seen) -> Section:
         f"often, at {WEAKEST} twos of pairs missed most often together, and at sequences that were missed "
         "when pairs were broken at random. Every find is checked against the task's rule.",
         (WEAK.measured(len(found) / found.tried, said),),
-        inputs=shown(own, own.seen.task.examples(found.tokens[:5])) if len(found) else (),
+        inputs=shown(own, found.examples[:5]),
     )

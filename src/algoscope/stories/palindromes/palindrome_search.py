@@ -38,7 +38,7 @@ def guided_search(
     return search(
         model,
         Palindromes(),
-        torch.cat([broken_at(torch.cat(broken), seed).tokens, *missed]),
+        Palindromes().examples(torch.cat([broken_at(torch.cat(broken), seed).tokens, *missed])),
         mirrored_changes,
         steps=STEPS,
         neighbours=NEIGHBOURS,

@@ -134,7 +134,7 @@ def _adversarial(own: Subject, program: Program) -> Finding:
         )
     broken = broken_pairs(own.seen.task.concepts(fooled.tokens)["mismatch"])
     # The model is wrong on every one of them, so the program agrees where it is wrong too.
-    share = ((program.logit(broken) > 0) != (fooled.labels == 0)).double().mean().item()
+    share = ((program.logit(broken) > 0) != (fooled.examples.labels == 0)).double().mean().item()
     return FOOLED.measured(share, f"of {len(fooled):,} inputs")
 
 
