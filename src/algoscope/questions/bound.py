@@ -43,7 +43,7 @@ class Bound:
         assert self.over in _QUANTIFIERS, f"no such quantifier: {self.over}"
 
     def __str__(self) -> str:
-        return f"{_QUANTIFIERS[self.over]}{self.word} {self.limit:.6g}" + (
+        return f"{_QUANTIFIERS[self.over]}{self.word} {self.limit:.12g}" + (
             f": {self.why}" if self.why else ""
         )
 
