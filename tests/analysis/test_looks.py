@@ -12,7 +12,7 @@ from torch import Tensor
 
 from algoscope.analysis.batching import everywhere
 from algoscope.analysis.look_patterns import elsewhere, judged, named, queries
-from algoscope.analysis.looks import FITS, LEAST_SHARE, Look, chosen, looks, overlap, picture, steadiness
+from algoscope.analysis.looks import FITS, LEAST_SHARE, Look, best_of, looks, overlap, picture, steadiness
 from algoscope.errors import UserError
 from algoscope.model.config import Config
 from algoscope.model.head import Head
@@ -156,8 +156,8 @@ def test_a_head_that_looks_in_one_way_is_said_to_and_the_others_lose(name, case)
     look = look_of(case)
     assert look.best.pattern.name == name
     assert look.best.score > 0.999
-    assert look.fitting
-    assert look.words == look.best.pattern.words
+    assert look.best.fitting
+    assert look.words.startswith(look.best.pattern.words)
     assert look.runner_up.explained < 0.95
 
 
@@ -204,7 +204,7 @@ def repeated() -> Examples:
 def test_a_head_that_looks_at_random_keys_looks_in_none_of_these_ways():
     scores = torch.randn(SEQ, SEQ, generator=torch.Generator().manual_seed(0))
     look = look_of(Case(looking(scores, torch.randn(8, 8, generator=torch.Generator().manual_seed(1)))))
-    assert not look.fitting
+    assert not look.best.fitting
     assert look.words == "in none of these ways"
     assert look.best.score < FITS
 
@@ -219,7 +219,7 @@ def test_a_model_that_was_never_trained_looks_evenly_or_in_none_of_these_ways(se
     heads = [Head(layer, index) for layer in (0, 1) for index in (0, 1)]
     found = looks(Transformer(config, seed), examples, heads, {"": everywhere(examples)}, WORDS)[""]
     assert tuple(found) == tuple(heads)
-    assert all(look.best.pattern.name == "even" or not look.fitting for look in found.values())
+    assert all(look.best.pattern.name == "even" or not look.best.fitting for look in found.values())
 
 
 def test_two_heads_of_one_layer_are_told_apart_and_come_in_the_order_asked_for():
@@ -244,7 +244,7 @@ def test_two_heads_of_one_layer_are_told_apart_and_come_in_the_order_asked_for()
 
 def best_and_all(attention, asked, patterns):
     [overlaps], there = overlap(attention[None].double(), asked, patterns)
-    return chosen(patterns, overlaps, there)
+    return best_of(patterns, overlaps, there)
 
 
 def test_a_share_of_attention_is_its_score():
@@ -299,6 +299,27 @@ def test_a_narrow_pattern_takes_over_only_if_it_fits_better_on_its_own_rows():
         assert best.pattern.name == name
 
 
+def test_where_the_best_pattern_has_no_key_another_is_named():
+    """At place 7 itself, and before that 4 places back, which places 0 to 3 can't."""
+    model = looking(torch.cat([shifted(-4)[:-1], PLACES[-1:]]), direction="causal")
+    at = torch.zeros(200, SEQ, dtype=torch.bool)
+    at[:, 4:] = True
+    look = look_at(model, FIXED, at)
+    assert (look.best.pattern.name, look.best.share) == ("last", 0.25)
+    assert look.otherwise.pattern.name == "offset -4"
+    assert look.words == "at the last place where it can, otherwise 4 places before its own"
+    assert look.score == pytest.approx(1)
+
+
+def test_attention_without_a_key_for_the_best_pattern_counts_against_the_whole():
+    """Half of the rows mirror, the others look at what they may, which no pattern says."""
+    look = look_of(CAUSAL["mirrored"])
+    assert look.best.pattern.name == "mirrored"
+    assert look.otherwise.pattern.name == "even"
+    assert look.score == pytest.approx(1)
+    assert look_of(CASES["self"]).otherwise is None
+
+
 def test_places_without_a_choice_are_not_judged():
     examples = some(padded=True)
     real = examples.tokens != PAD
@@ -349,13 +370,22 @@ def test_elsewhere_is_where_a_later_layer_can_read_it():
     assert elsewhere(both, examples, 0).tolist() == [[True, False, True, False, True]]
 
 
-def test_the_picture_shows_the_mean_and_leaves_blank_what_was_not_judged():
+def test_a_picture_shows_the_mean_from_each_place_that_was_judged():
     case = CASES["counted 0"]
-    look = look_of(case)
-    shown = picture(case.model, case.examples, look, case.examples.answered)
-    assert shown.attention[:3].isnan().all()
-    assert torch.allclose(shown.attention[3:], shown.target[3:], atol=1e-5)
-    assert torch.allclose(shown.attention[3:].sum(1), torch.ones(SEQ - 3).double())
+    shown = picture(case.model, case.examples, look_of(case), case.examples.answered)
+    assert shown.query.tolist() == [3, 4, 5, 6, 7]
+    assert torch.allclose(shown.attention, shown.target, atol=1e-5)
+    # From place 4, an input of 3 digits asks for its second, one of 4 for its first.
+    of_three = (case.examples.tokens[:, 3] == 3).sum()
+    of_four = (case.examples.tokens[:, 4] == 3).sum()
+    assert shown.attention[1, 1].item() == pytest.approx((of_three / (of_three + of_four)).item())
+
+
+def test_a_picture_is_blank_where_the_pattern_has_no_key():
+    case = CASES["previous"]
+    shown = picture(case.model, case.examples, look_of(case), everywhere(case.examples))
+    assert shown.target[0].isnan().all()
+    assert not shown.target[1:].isnan().any()
 
 
 @given(st.integers(0, 999), st.sampled_from(["causal", "bidirectional"]))

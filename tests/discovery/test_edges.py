@@ -60,6 +60,29 @@ def test_in_a_model_without_norms_or_layers_between_the_edges_to_the_answer_are_
     assert sum(direct) == pytest.approx(found.gap, abs=1e-5)
 
 
+@pytest.mark.parametrize("sets", [False, True], ids=["classes", "sets"])
+def test_answers_at_differing_places_and_positions_add_up_as_well(sets):
+    model = a_model(normalization_type="none", d_vocab_out=3, pad_token=None)
+    generator = torch.Generator().manual_seed(0)
+    tokens, others = (torch.randint(5, (3, 6), generator=generator) for _ in range(2))
+    answered = torch.zeros(3, 6, dtype=torch.bool)
+    answered[[0, 0, 1, 2], [1, 4, 0, 5]] = True
+    ids = torch.randint(42, (3, 6), generator=generator)
+    labels = torch.tensor([0, 1, 2, 1]), torch.tensor([1, 1, 0, 2])
+    if sets:
+        labels = tuple(label[:, None] == torch.arange(3) for label in labels)
+    one, other = (
+        Examples(each, label, {}, answered, ids) for each, label in zip((tokens, others), labels, strict=True)
+    )
+    found = edges(model, one, other)
+    apart = one.at_answers(model(tokens, ids) - model(others, ids))
+    truths = labels if sets else tuple(torch.nn.functional.one_hot(label, 3) for label in labels)
+    gaps = (apart * (truths[0].long() - truths[1].long())).sum(1)
+    assert found.gap == pytest.approx(gaps[[0, 2, 3]].mean().item(), abs=1e-5)
+    direct = [edge.effect for edge in found.edges if edge.receiver == ANSWER]
+    assert sum(direct) == pytest.approx(found.gap, abs=1e-5)
+
+
 def test_the_strong_edges_are_sorted_and_large():
     found = edges(a_model(), *pairs())
     strong = found.strong(0.01)

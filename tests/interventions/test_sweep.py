@@ -15,9 +15,10 @@ from algoscope.interventions import sweep as sweep_module
 from algoscope.interventions.families import heads_by_position, sites_by_position
 from algoscope.interventions.intervention import Intervention
 from algoscope.interventions.metrics import accuracy, loss, loss_by_row
+from algoscope.interventions.needs import Inputs
 from algoscope.interventions.run import run
 from algoscope.interventions.sources import Add, FromRun, Mean, Resample, Value, Zero
-from algoscope.interventions.sweep import inputs_of, sweep
+from algoscope.interventions.sweep import sweep
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
@@ -103,7 +104,7 @@ def variants(draw, model, examples):
     labels = torch.arange(len(tokens)) % config.d_vocab_out
     per_class = [Mean(per="class"), Mean(per="class", over=tokens.flip(0), labels=labels)]
     sources = [
-        *(per_class if inputs_of(examples).classes is not None else []),
+        *(per_class if Inputs.of(examples).classes is not None else []),
         Zero(),
         Mean(),
         Mean(per="all"),
@@ -287,7 +288,7 @@ import resource, sys, threading, torch
 from algoscope.interventions.families import heads_by_position
 from algoscope.interventions.metrics import loss
 from algoscope.interventions.sources import Resample
-from algoscope.interventions.sweep import inputs_of, sweep
+from algoscope.interventions.sweep import sweep
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples

@@ -105,8 +105,8 @@ def test_what_is_missing_has_a_reason_and_what_is_measured_a_finite_value():
         ALONE.missing("")
     with pytest.raises(AssertionError, match="say why it is missing"):
         ALONE.measured(None)
+    at_each = Claim("each", "Each.", "", at_most(1).each())
     with pytest.raises(AssertionError, match="not finite"):
-        at_each = Claim("each", "Each.", "", at_most(1).each())
         at_each.measured([0.0, [math.nan]])
 
 

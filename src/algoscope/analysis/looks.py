@@ -47,6 +47,16 @@ class Fit:
         """The share of all attention, of rows without a key too, that lies where the pattern puts it."""
         return self.score * self.share
 
+    @property
+    def fitting(self) -> bool:
+        """Whether a head that looks like this looks in this way, or in none of these."""
+        return self.score >= FITS
+
+    @property
+    def words(self) -> str:
+        """Completes "it looks ...": the pattern, or "in none of these ways"."""
+        return self.pattern.words if self.fitting else "in none of these ways"
+
 
 @dataclass(frozen=True)
 class Look:
@@ -54,7 +64,9 @@ class Look:
 
     head: Head
     best: Fit
-    """What says most of it, whether or not that is enough: see `chosen`."""
+    """What says most of it, whether or not that is enough: see `best_of`."""
+    otherwise: Fit | None
+    """What says most of the rows for which the best pattern has no key; None if they are hardly any."""
     fits: tuple[Fit, ...]
     """The simplest pattern first, evenness. Without patterns that have no key on LEAST_SHARE of the rows."""
     steady: float | None
@@ -71,14 +83,17 @@ class Look:
         return max(others, key=lambda fit: fit.explained, default=None)
 
     @property
-    def fitting(self) -> bool:
-        """Whether the head looks in the best way, or in none of these."""
-        return self.best.score >= FITS
+    def score(self) -> float:
+        """The share of attention that lies where the best pattern puts it or, without a key, the other."""
+        rest = 0.0 if self.otherwise is None else (1 - self.best.share) * self.otherwise.explained
+        return self.best.explained + rest
 
     @property
     def words(self) -> str:
         """Completes "it looks ...": the pattern, or "in none of these ways"."""
-        return self.best.pattern.words if self.fitting else "in none of these ways"
+        if self.otherwise is None or not self.best.fitting:
+            return self.best.words
+        return f"{self.best.words} where it can, otherwise {self.otherwise.words}"
 
     def __getitem__(self, name: str) -> Fit | None:
         """How the pattern of this name fits; None if it has too few keys to be tried."""
@@ -118,10 +133,8 @@ def looks(
         rows = mask.cpu()[at]
         if rows.any():
             found[place] = {
-                head: Look(
-                    head,
-                    *chosen(patterns, values[:, rows], there[:, rows]),
-                    steadiness(weights[rows], kind[rows]),
+                head: _look(
+                    head, patterns, values[:, rows], there[:, rows], steadiness(weights[rows], kind[rows])
                 )
                 for head, values, weights in zip(wanted, overlaps, attention, strict=True)
             }
@@ -140,7 +153,22 @@ def overlap(
     return torch.stack(found, 1), torch.stack(there)
 
 
-def chosen(
+def _look(
+    head: Head,
+    patterns: Sequence[Pattern],
+    overlaps: Float[Tensor, "pattern row"],
+    there: Bool[Tensor, "pattern row"],
+    steady: float | None,
+) -> Look:
+    best, fits = best_of(patterns, overlaps, there)
+    rest = ~there[patterns.index(best.pattern)]
+    otherwise = None
+    if rest.double().mean() >= LEAST_SHARE:
+        otherwise, _ = best_of(patterns, overlaps[:, rest], there[:, rest])
+    return Look(head, best, otherwise, fits, steady)
+
+
+def best_of(
     patterns: Sequence[Pattern], overlaps: Float[Tensor, "pattern row"], there: Bool[Tensor, "pattern row"]
 ) -> tuple[Fit, tuple[Fit, ...]]:
     """The pattern that says most of a head's attention, and all that have a key on LEAST_SHARE of the rows.
@@ -183,23 +211,30 @@ def steadiness(attention: Float[Tensor, "row key"], kind: Int[Tensor, "row"]) ->
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A head's mean attention beside what its best pattern would give. NaN where nothing was judged."""
+    """A head's mean attention beside what its best pattern would give."""
 
+    head: Head
+    query: Int[Tensor, "query"]
+    """The places that it was judged from."""
     attention: Float[Tensor, "query key"]
     target: Float[Tensor, "query key"]
+    """NaN from where the pattern has no key."""
 
 
 def picture(
     model: Transformer, examples: Examples, look: Look, at: Mask, called: Sequence[int] = ()
 ) -> Picture:
-    """What the look rests on: the mean over these examples, of the marked places that were judged."""
+    """What the look rests on, as a mean over these examples from each marked place that was judged."""
     rows = judged(model.config, examples, at)
     asked = queries(model.config, examples, rows, called)
     attention = values_at(model, examples, look.head.site("hook_pattern"), rows)[:, look.head.index].double()
     target, there = _target(look.best.pattern, asked)
-    seq = examples.tokens.shape[1]
+    query, index = asked.query.unique(return_inverse=True)
     return Picture(
-        _mean_by_query(attention, asked.query, seq), _mean_by_query(target[there], asked.query[there], seq)
+        look.head,
+        query,
+        _mean_by(index, attention, len(query)),
+        _mean_by(index[there], target[there], len(query)),
     )
 
 
@@ -210,9 +245,9 @@ def _target(pattern: Pattern, asked: Queries) -> tuple[Float[Tensor, "row key"],
     return keys / count.clamp(min=1)[:, None].double(), count > 0
 
 
-def _mean_by_query(
-    values: Float[Tensor, "row key"], query: Int[Tensor, "row"], seq: int
-) -> Float[Tensor, "query key"]:
-    count = query.bincount(minlength=seq)
+def _mean_by(
+    index: Int[Tensor, "row"], values: Float[Tensor, "row key"], size: int
+) -> Float[Tensor, "index key"]:
     # Nothing divided by nothing: NaN, which figures leave blank.
-    return values.new_zeros(seq, values.shape[1]).index_add(0, query, values) / count[:, None]
+    sums = values.new_zeros(size, values.shape[1]).index_add(0, index, values)
+    return sums / index.bincount(minlength=size)[:, None]

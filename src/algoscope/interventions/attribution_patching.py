@@ -14,9 +14,9 @@ from algoscope.errors import UserError
 from algoscope.interventions.edits import edit
 from algoscope.interventions.intervention import Intervention, Place, Variant, each, place, refuse_overwriting
 from algoscope.interventions.metrics import Metric
+from algoscope.interventions.needs import Inputs
 from algoscope.interventions.results import Sweep, label, name_of
 from algoscope.interventions.runs import Runs
-from algoscope.interventions.sweep import inputs_of
 from algoscope.model.sites import Site
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
@@ -50,7 +50,7 @@ def attribution_patching(
         refuse_overwriting(variant)
     sources = [(one.source, here.site) for variant in acting for one, here in variant]
     with torch.no_grad():
-        runs = Runs(model, inputs_of(examples), sources)
+        runs = Runs(model, Inputs.of(examples), sources)
     clean = examples.tokens.new_zeros((), dtype=model.W_E.dtype)
     change = clean.repeat(len(variants))
     for start in range(0, len(examples), ROWS):

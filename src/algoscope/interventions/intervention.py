@@ -171,7 +171,7 @@ def describe(intervention: Intervention) -> str:
 
 
 def each(variants: Iterable[Variant]) -> Iterator[tuple[Intervention, ...]]:
-    """The variants as tuples. Raises UserError for one that is empty or no intervention."""
+    """The variants as tuples. Raises UserError for what is no intervention."""
     for variant in variants:
         interventions = together(variant)
         for one in interventions:

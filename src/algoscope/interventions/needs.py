@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from jaxtyping import Int, Shaped
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from algoscope.model.sites import Site
 from algoscope.model.transformer import PositionIds
+from algoscope.tasks.task import Examples
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +23,12 @@ class Inputs:
     position_ids: PositionIds = None
     classes: Int[Tensor, "batch"] | None = None
     """The class of each input, for means per class; None if inputs have no single class, or nobody said."""
+
+    @classmethod
+    def of(cls, examples: Examples) -> Self:
+        """The examples' inputs; each has a class if it has one answer, and that is a class."""
+        single = not examples.sets and bool((examples.answered.sum(1) == 1).all())
+        return cls(examples.tokens, examples.position_ids, examples.labels if single else None)
 
     def __len__(self) -> int:
         return len(self.tokens)

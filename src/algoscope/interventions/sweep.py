@@ -71,7 +71,7 @@ def sweep(
     labels = examples.labels
     planned = _planned(model, variants, examples.tokens.shape[1], examples.answer_positions.tolist())
     sources = [(one.source, here.site) for variant in planned for one, here in variant.acting]
-    runs = Runs(model, inputs_of(examples), sources)
+    runs = Runs(model, Inputs.of(examples), sources)
     slab = len(variants) if metric is None else _variants_at_once(model.config, len(labels), memory)
     values = []
     with progress(len(planned) * len(examples)) as bar:
@@ -140,12 +140,6 @@ def _answered(
         return lambda logits: logits.flatten(1, 2)
     example, answer = mask.nonzero(as_tuple=True)
     return lambda logits: logits[:, example, answer]
-
-
-def inputs_of(examples: Examples) -> Inputs:
-    """What a model is run on; each input has a class if it has one answer, and that is one."""
-    single = not examples.sets and bool((examples.answered.sum(1) == 1).all())
-    return Inputs(examples.tokens, examples.position_ids, examples.labels if single else None)
 
 
 def _groups(planned: Sequence[Planned]) -> list[list[Planned]]:

@@ -1,236 +1,113 @@
-"""Does the circuit do what the text says, alone, and is it all of it?"""
+"""Does the elevation circuit do what the text says, alone, and is it all of it?"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from algoscope.analysis.components import component_names
-from algoscope.discovery.edges import ANSWER, Edge, Edges, edges
+from algoscope.discovery.edges import Edges, edges
 from algoscope.discovery.faithfulness import Part, faithfulness
-from algoscope.figures.circuit import circuit_diagram
-from algoscope.questions.study import Finding, Illustration, Section, Table
-from algoscope.questions.tested import Claim
+from algoscope.model.component import ANSWER, EMBEDDING, Component
+from algoscope.questions.bound import at_least, less_than
+from algoscope.questions.claim import Claim, Finding, all_missing
+from algoscope.questions.seen import Seen
+from algoscope.questions.study import Section
 from algoscope.stories.brackets.pairs import with_balanced
-from algoscope.stories.brackets.subject import NO_ELEVATION, NO_TALLY, Subject
+from algoscope.stories.brackets.subject import NO_MLP, TEXT, Subject, subject_of
 
 EXAMPLES = 1000
 """For ablations: a share of 0.95 is then known to about one per cent."""
 PAIRS = 96
 STRONG = 0.1
 """Of the gap: ten such edges in parallel could carry all of it."""
-DRAWN = 14
-"""Edges in the diagram: more would hide one another."""
 
+# fmt: off
 ALONE = Claim(
-    "circuit-only-accuracy",
-    "The heads and MLPs that the study names do the task alone, all others mean-ablated.",
-    "share of answers",
-    "at least 0.95",
-)
-LOSS = Claim(
-    "circuit-only-loss",
-    "They do so with little loss.",
-    "nats",
-    "at most 0.1 more than the whole model",
-)
-WITHOUT = Claim(
-    "circuit-ablated-accuracy",
-    "Without them the model does no better than always giving the more common answer.",
-    "share of answers",
-    "at most 0.05 above the share of the more common answer",
-)
-ELEVATION = Claim(
     "elevation-circuit-accuracy",
     "The tally head, the MLPs and the elevation head tell balanced strings from those that only fail by "
-    "total "
-    "elevation, all else mean-ablated.",
-    "share of answers",
-    "at least 0.95",
-    "The three important parts of our circuit (head 0.0, the MLP layers, and head 2.0)",
-)
+    "total elevation, all else mean-ablated.",
+    "share of answers", at_least(0.95), TEXT,
+    "The three important parts of our circuit (head 0.0, the MLP layers, and head 2.0)")
 STRICT = Claim(
     "elevation-circuit-accuracy-strict",
     "They do so through the one position that the elevation head reads, each mean-ablated elsewhere.",
-    "share of answers",
-    "at least 0.95",
-    "it's pretty much just moving the residual stream vector from position 1 to position 0",
-)
+    "share of answers", at_least(0.95), TEXT,
+    "The MLPs in residual stream 1 then operate nonlinearly on this tally, writing vectors to the "
+    "residual stream that distinguish between the cases of zero and non-zero total elevation")
 PATH = Claim(
     "elevation-path-edges",
     "Tally head to MLPs, MLPs to elevation head, elevation head to answer: each step carries the decision.",
-    "share of the gap, weakest of the steps",
-    f"at least {STRONG:g}",
-    "the thick black lines and orange dotted lines show the paths … constituting the elevation circuit",
-)
+    "share of the gap, weakest of the steps", at_least(STRONG), TEXT,
+    "the thick black lines and orange dotted lines show the paths … constituting the elevation circuit")
 COMPLETE = Claim(
     "elevation-circuit-complete",
     "No component outside that path carries as much as a tenth of the decision to where it goes next.",
-    "share of the gap, strongest edge out of a component that is not on the path",
-    f"below {STRONG:g}",
-    "Our first-pass understanding of this behavior is complete",
-)
-CLAIMS = (ALONE, LOSS, WITHOUT, ELEVATION, STRICT, PATH, COMPLETE)
+    "share of the gap, strongest edge out of a component that is not on the path", less_than(STRONG), TEXT,
+    "Our first-pass understanding of this behavior is complete")
+# fmt: on
 TEXT_ABOVE = (
     "A circuit that is claimed can be left alone: every other head and MLP then writes its mean over the "
-    "examples, position by position, and what the model still answers is the circuit's work. It can "
-    "also be taken "
-    "out. Edges are measured one by one: an unbalanced string that only fails by total elevation is "
-    "paired with "
-    "a balanced one of the same length, and a receiver of the balanced run gets one sender's output from the "
-    "unbalanced run. What then moves the answer went along this edge. Edges don’t add up to the gap, as "
-    "one path "
-    "has many."
+    "examples, position by position, and what the model still answers is the circuit's work. Edges are "
+    "measured one by one: an unbalanced string that only fails by total elevation is paired with a balanced "
+    "one of the same length, and a receiver of the balanced run gets one sender's output from the unbalanced "
+    "run. What then moves the answer went along this edge. Edges don’t add up to the gap: one path has many, "
+    "and where several parts push the same way each is measured while the others still say “balanced”. So an "
+    "MLP can have most of the push along a direction and a small share of the gap along its edge."
 )
 
 
-def circuit(subject: Subject) -> Section:
+def circuit(seen: Seen) -> Section:
     """Does the circuit do what the text says, alone, and is it all of it?"""
-    measured = fault_edges(subject, "only total elevation")
-    findings = (*_whole(subject, measured), *_elevation(subject), *_paths(subject, measured))
-    overview = (
-        (diagram(subject, measured, "total elevation failure"),)
-        if measured is not None and measured.gap > 0
-        else ()
-    )
-    tables = (_table(measured),) if measured is not None and measured.gap > 0 else ()
-    return Section(
-        "circuit", "Do these parts do the work alone, and is that all?", TEXT_ABOVE, findings,
-        tables=tables, overview=overview,
-    )  # fmt: skip
+    subject, question = subject_of(seen), "Does the elevation circuit do its work alone, and is that all?"
+    return Section("circuit", question, TEXT_ABOVE, (*_elevation(subject), *_paths(subject)))
 
 
-def fault_edges(subject: Subject, kind: str) -> Edges | None:
-    """What each edge carries from strings with only this fault into balanced ones."""
-    chosen = subject.seen.groups[kind] & subject.opens
+def fault_edges(subject: Subject) -> Edges | None:
+    """What each edge carries from strings that only fail by total elevation into balanced ones."""
+    chosen = subject.groups["only total elevation"] & subject.opens
     pairs = with_balanced(subject.examples, chosen, PAIRS)
     if pairs is None:
         return None
     unbalanced, balanced = pairs
-    return edges(subject.model, balanced, unbalanced, towards=1)
+    measured = edges(subject.model, balanced, unbalanced)
+    return measured if measured.gap > 0 else None
 
 
-def path(subject: Subject) -> list[Part]:
+def path(subject: Subject) -> list[Component]:
     """The elevation circuit: tally head, MLPs, elevation head; empty if a head is missing."""
     if subject.elevation.head is None or subject.tally.tally is None:
         return []
-    mlps = [Part(f"MLP {layer}") for layer in subject.mlps]
-    return [Part(str(subject.tally.tally.head)), *mlps, Part(subject.elevation.head)]
-
-
-def claimed(subject: Subject, measured: Edges | None) -> list[Part]:
-    """All parts of the story: the path and the negative head; empty without both deciding heads.
-
-    Where no head tallies, the parts that strong edges touch stand in for the path.
-    """
-    if subject.elevation.head is None or subject.negative.head is None:
-        return []
-    names = [part.name for part in path(subject)]
-    if not names and measured is not None:
-        touched = [name for edge in measured.strong(STRONG) for name in (edge.sender, edge.receiver)]
-        names = [name for name in touched if name not in ("embedding", ANSWER)]
-    deciding = [subject.elevation.head, subject.negative.head]
-    return [Part(name) for name in dict.fromkeys([*names, *deciding])]
-
-
-def _whole(subject: Subject, measured: Edges | None) -> tuple[Finding, ...]:
-    parts = claimed(subject, measured)
-    if not parts:
-        reason = subject.negative.reason or subject.elevation.reason or NO_ELEVATION
-        return tuple(claim.missing(reason) for claim in (ALONE, LOSS, WITHOUT))
-    some = subject.examples[:EXAMPLES]
-    found = faithfulness(subject.model, some, parts)
-    common = max(some.labels.double().mean().item(), 1 - some.labels.double().mean().item())
-    named = ", ".join(map(str, parts))
-    every = len(component_names(subject.model, subject.model.config.n_layers)) - 1
-    return (
-        ALONE.found(
-            found.alone.accuracy,
-            found.alone.accuracy >= 0.95,
-            f"{named} do the task alone: the other {every - len(parts)} of {every} heads and MLPs are "
-            "mean-ablated.",
-        ),
-        LOSS.found(found.alone.loss, found.alone.loss <= found.whole.loss + 0.1),
-        WITHOUT.found(found.without.accuracy, found.without.accuracy <= common + 0.05),
-    )
+    ends = (Component.of(head) for head in (subject.tally.tally.head, subject.elevation.head))
+    return sorted({*ends, *map(Component.mlp, subject.mlps)})
 
 
 def _elevation(subject: Subject) -> tuple[Finding, ...]:
-    parts, groups = path(subject), subject.seen.groups
+    parts, groups, reader = path(subject), subject.groups, subject.reader
+    if not parts or reader is None:
+        return all_missing((ALONE, STRICT), subject.tally.reason)
     chosen = subject.examples[groups["balanced"] | groups["only total elevation"]][:EXAMPLES]
-    if not parts or not len(chosen) or subject.read is None:
-        reason = subject.tally.reason or NO_TALLY
-        return ELEVATION.missing(reason), STRICT.missing(reason)
-    *early, last = (part.name for part in parts)
-    strict = [*(Part(name, (subject.read,)) for name in early), Part(last, (subject.answer,))]
-    loose, tight = (faithfulness(subject.model, chosen, which).alone for which in (parts, strict))
-    named = ", ".join(map(str, parts))
-    return (
-        ELEVATION.found(
-            loose.accuracy,
-            loose.accuracy >= 0.95,
-            f"{named}, all else mean-ablated, tell balanced strings from those that only fail by total "
-            "elevation.",
-        ),
-        STRICT.found(tight.accuracy, tight.accuracy >= 0.95),
+    answers = tuple(chosen.answer_positions.tolist())
+    last = Component.of(reader.head)
+    strict = [Part(part, answers if part == last else (reader.read,)) for part in parts]
+    said = f"{', '.join(map(str, parts))}, on {len(chosen):,} strings"
+    return tuple(
+        claim.measured(faithfulness(subject.model, chosen, which).alone.accuracy, said)
+        for claim, which in ((ALONE, [Part(part) for part in parts]), (STRICT, strict))
     )
 
 
-def _paths(subject: Subject, measured: Edges | None) -> tuple[Finding, Finding]:
-    parts = path(subject)
-    if not parts or measured is None or measured.gap <= 0 or len(parts) < 3:
-        reason = subject.tally.reason or "there is no pair, or no path of three parts, to measure"
-        return PATH.missing(reason), COMPLETE.missing(reason)
+def _paths(subject: Subject) -> tuple[Finding, ...]:
+    parts, measured = path(subject), fault_edges(subject)
+    if len(parts) < 3 or measured is None:
+        reason = subject.tally.reason or (NO_MLP if measured else "there is no pair of strings to measure")
+        return all_missing((PATH, COMPLETE), reason)
     effects = {(edge.sender, edge.receiver): edge.effect / measured.gap for edge in measured.edges}
-    names = [part.name for part in parts]
-    into = max(effects.get((names[0], name), 0.0) for name in names[1:-1])
-    out = max(effects.get((name, names[-1]), 0.0) for name in names[1:-1])
-    steps = [into, out, effects[names[-1], ANSWER]]
-    outside = [edge for edge in measured.edges if edge.sender not in (*names, "embedding")]
+    tally, *mlps, last = parts
+    into = max(effects.get((tally, mlp), 0.0) for mlp in mlps)
+    out = max(effects.get((mlp, last), 0.0) for mlp in mlps)
+    end = effects[last, ANSWER]
+    steps = f"{into:.2f} into an MLP, {out:.2f} into head {last}, {end:.2f} into the answer"
+    outside = [edge for edge in measured.edges if edge.sender not in (*parts, EMBEDDING)]
     strongest = max(outside, key=lambda edge: edge.effect, default=None)
-    if strongest is None:
-        return PATH.found(min(steps), min(steps) >= STRONG), COMPLETE.missing("there is nothing else")
-    share = strongest.effect / measured.gap
-    said = f"The strongest edge out of a component off that path goes from {strongest.sender} to "
-    return (
-        PATH.found(min(steps), min(steps) >= STRONG),
-        COMPLETE.found(share, share < STRONG, f"{said}{strongest.receiver}."),
-    )
-
-
-def diagram(subject: Subject, measured: Edges, fault: str) -> Illustration:
-    """What carries a fault through the model."""
-    strong: Sequence[Edge] = measured.strong(STRONG)[:DRAWN]
-    names = component_names(subject.model, subject.model.config.n_layers)
-    figure = circuit_diagram(strong, names, roles(subject), measured.gap)
-    return Illustration(
-        figure,
-        f"How a {fault} travels: the {len(strong)} strongest direct edges that carry at least "
-        f"{STRONG:.0%} of the "
-        f"{measured.gap:.1f} logits that tell an unbalanced string from a balanced one, measured by "
-        "path patching "
-        f"on {measured.pairs} pairs; numbers and widths are logits. Red: heads to which the study gives "
-        "a part.",
-    )
-
-
-def roles(subject: Subject) -> dict[str, str]:
-    """What the heads that have a part are called."""
-    found: dict[str, str] = {}
-    if subject.tally.tally is not None:
-        found[str(subject.tally.tally.head)] = "tally"
-    for name, head in (("elevation", subject.elevation.head), ("negative", subject.negative.head)):
-        if head is not None:
-            found[head] = f"{found[head]} and {name}" if head in found else name
-    return found
-
-
-def _table(measured: Edges) -> Table:
-    rows = tuple(
-        (edge.sender, edge.receiver, edge.effect, edge.effect / measured.gap)
-        for edge in measured.strong(STRONG / 2)
-    )
-    return Table(
-        ("from", "to", "logits", "share of the gap"),
-        rows,
-        f"All edges that carry at least {STRONG / 2:.0%} of the gap.",
-    )
+    complete = COMPLETE.missing("there is nothing else")
+    if strongest is not None:
+        said = f"the strongest goes from {strongest.sender.words} to {strongest.receiver.words}"
+        complete = COMPLETE.measured(strongest.effect / measured.gap, said)
+    return PATH.measured(min(into, out, end), steps), complete

@@ -2,204 +2,162 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from algoscope.analysis.neurons import KINDS, MOVES
-from algoscope.correlation import rank_correlation
+from algoscope.analysis.held_norm import neurons_with_held_norm
+from algoscope.analysis.neurons import KINDS, MOVES, NeuronKinds, neuron_kinds
 from algoscope.figures.bars import grouped_bars
 from algoscope.figures.shares import neurons_against_share
-from algoscope.interventions.intervention import Intervention
-from algoscope.interventions.metrics import logit_difference
-from algoscope.interventions.sources import Mean
-from algoscope.interventions.sweep import sweep
-from algoscope.questions.study import Finding, Illustration, Section, Table, Value
-from algoscope.questions.tested import OURS, Claim
-from algoscope.stories.brackets.deciding import SHARE
-from algoscope.stories.brackets.subject import NO_ELEVATION, NO_MLP, Subject, present
+from algoscope.questions.bound import at_least, at_most, more_than
+from algoscope.questions.claim import Claim, Finding, all_missing
+from algoscope.questions.seen import Seen
+from algoscope.questions.study import Illustration, Section
+from algoscope.stories.brackets.subject import SHARE, TEXT, Reader, Subject, points, subject_of
 
 POINTS = 500
-STRONGEST = 16
-SWEPT = 120
-"""Strings of each sweep over neurons: enough for means, few enough to be quick."""
+CUTS = (MOVES / 2, MOVES, 2 * MOVES)
+"""Where a verdict differs between these cut-offs, it says so."""
+MORE, LESS, EXACT, _, _ = KINDS
 
-COUNTS = Claim(
-    "neuron-kinds",
-    "The neurons of these MLPs detect on which side of one half the share of “(” lies.",
-    f"of each layer, how many detect {', '.join(KINDS)}",
-    "at least a quarter of the neurons detect more than half, less than half, or exactly half",
-    "our neurons seem to be detecting the open proportion of brackets",
-)
+# fmt: off
+DETECT = Claim(
+    "neuron-kinds", "The neurons of these MLPs detect on which side of one half the share of “(” lies.",
+    f"share of the neurons that detect {MORE}, {LESS}, or {EXACT}", at_least(0.25), TEXT,
+    "responding differently if the proportion is strictly more / strictly less than 1/2")
 MORE_LATER = Claim(
     "neurons-above-more-common-later",
     "Neurons that detect more than half are more common in the last of these layers than in the first.",
-    "neurons in the first layer, and in the last",
-    "more in the last",
-    "Overall these seem more common in Layer 1",
-)
+    "neurons more in the last", more_than(0))
 RARE_LATER = Claim(
     "neurons-below-rarer-later",
     "Neurons that detect less than half are much rarer in the last of these layers than in the first.",
-    "neurons in the first layer, and in the last",
-    "at most half as many in the last",
-    "These are much more rare in layer 1",
-)
-COMPOSED = Claim(
-    "neurons-exactly-half-last",
-    "Many neurons of the last of these layers detect exactly one half.",
-    "share of the neurons that detect any of the three",
-    "at least a quarter of those that detect anything",
-    "in layer 1 that there are many neurons that output this composed property",
-)
-HARDER = Claim(
+    "times as many as in the first", at_most(0.5), TEXT, "These are much more rare in layer 1")
+EXACT_LATER = Claim(
+    "neurons-exactly-half-last", "Many neurons of the last of these layers detect exactly one half.",
+    "share of those that detect any of the three", at_least(0.25), TEXT,
+    "in layer 1 that there are many neurons that output this composed property")
+HARDER_FIRST = Claim(
     "neurons-exactly-half-first",
-    "Fewer neurons of the first layer than of the last detect exactly one half.",
-    "neurons in the first layer, and in the last",
-    "at most half as many in the first",
-    "It's much harder for a single neuron in layer 0 to do this",
-)
-LATER = (MORE_LATER, RARE_LATER, COMPOSED, HARDER)
+    "Far fewer neurons of the first of these layers than of the last detect exactly one half.",
+    "times as many as in the last", at_most(0.5), TEXT,
+    "It's much harder for a single neuron in layer 0 to do this")
+BY_NORM = Claim(
+    "neurons-exactly-half-by-norm",
+    "Neurons of the first of these layers that detect exactly one half do so by the layer norm: with its "
+    "scale held at the mean, they no longer do.",
+    "share of those neurons", at_least(0.5), TEXT,
+    "to take advantage of the layernorm before mlp0 to approximate this")
+# fmt: on
+Counts = Mapping[str, int]
+Measure = Callable[[Counts, Counts], float | None]
+"""From the counts of the first and of the last layer to what a claim is about; None if it has no value."""
+
+
+def _any_of_three(counts: Counts) -> int:
+    return counts[MORE] + counts[LESS] + counts[EXACT]
+
+
+def _ratio(one: int, other: int) -> float | None:
+    return one / other if other else None
+
+
+COMPARED: Mapping[Claim, Measure] = {
+    MORE_LATER: lambda first, last: last[MORE] - first[MORE],
+    RARE_LATER: lambda first, last: _ratio(last[LESS], first[LESS]),
+    EXACT_LATER: lambda first, last: _ratio(last[EXACT], _any_of_three(last)),
+    HARDER_FIRST: lambda first, last: _ratio(first[EXACT], last[EXACT]),
+}
+CLAIMS = (DETECT, *COMPARED, BY_NORM)
 TEXT_ABOVE = (
     "An MLP's output is the sum of what its neurons write: each writes its own vector as strongly as it is "
     "activated. Here each neuron is measured along the direction before the elevation head, where that head "
     "reads. A neuron detects “more than half” if its mean contribution there is higher, by more than "
-    f"{MOVES:g} logits, for strings with more than half “(” than for those with exactly half, and not "
-    "for those "
-    "with less; “less than half” mirrors that; “exactly half” is higher on both sides, so that it tells "
-    "a half "
-    "from all else; “opposite” is lower on at least one side and higher on none. The strength is the "
-    "larger of "
-    "the two differences. Strings that start with “(” only."
+    f"{MOVES:g} logits, for strings with more than half “(” than for those with exactly half, and not for "
+    "those with less; “less than half” mirrors that; “exactly half” is higher on both sides, so that it tells "
+    "a half from all else; “opposite” is lower on at least one side and higher on none. Strings that start "
+    "with “(” only."
 )
 
 
-def neurons(subject: Subject) -> Section:
+def neurons(seen: Seen) -> Section:
     """What do the neurons that write for the elevation head detect?"""
-    question = "What do the neurons that write for the elevation head detect?"
-    kinds = subject.kinds
-    if not kinds:
-        reason = (
-            NO_ELEVATION
-            if subject.elevation.head is None
-            else NO_MLP
-            if not subject.mlps
-            else "there is not every kind of string among those that start open"
-        )
-        findings = tuple(claim.missing(reason) for claim in (COUNTS, *LATER))
-        return Section("neurons", question, TEXT_ABOVE, findings)
-    counts = {layer: found.count() for layer, found in kinds.items()}
-    detecting = sum(count[kind] for count in counts.values() for kind in KINDS[:3])
-    every = sum(sum(count.values()) for count in counts.values())
+    subject, question = subject_of(seen), "What do the neurons that write for the elevation head detect?"
+    found, kinds = subject.reader, subject.kinds
+    if found is None or not kinds:
+        return Section("neurons", question, TEXT_ABOVE, all_missing(CLAIMS, subject.no_kinds))
+    findings = (*_counted(kinds), _by_norm(subject, found))
+    return Section("neurons", question, TEXT_ABOVE, findings, _figures(subject, found))
+
+
+def counts_at(kinds: NeuronKinds, cut: float) -> Counts:
+    """How many neurons detect what, if a rise is one of more than `cut` logits."""
+    return replace(kinds, means=kinds.means * (MOVES / cut)).count()
+
+
+def _counted(kinds: Mapping[int, NeuronKinds]) -> tuple[Finding, ...]:
+    counts = {cut: {layer: counts_at(each, cut) for layer, each in kinds.items()} for cut in CUTS}
     said = "; ".join(
-        f"layer {layer}: " + ", ".join(f"{count[kind]} {kind}" for kind in KINDS)
-        for layer, count in counts.items()
+        f"MLP {layer}: " + ", ".join(f"{count} {kind}" for kind, count in each.items())
+        for layer, each in counts[MOVES].items()
     )
-    value: Value = [[count[kind] for kind in KINDS] for count in counts.values()]
-    effects = {layer: ablation_effects(subject, layer) for layer in kinds}
-    first = COUNTS.found(value, detecting >= every / 4, f"What the neurons detect, by {said}.")
-    return Section(
-        "neurons",
-        question,
-        TEXT_ABOVE + subject.caution,
-        (first, *_layers(counts), _alignment(subject, effects)),
-        _figures(subject, counts),
-        (_table(subject, effects),),
-    )
+    every = sum(len(each.kinds) for each in kinds.values())
+    shares = {cut: sum(map(_any_of_three, layers.values())) / every for cut, layers in counts.items()}
+    findings = [_with_cuts(DETECT, shares, said)]
+    for claim, measure in COMPARED.items():
+        values = {cut: measure(layers[min(layers)], layers[max(layers)]) for cut, layers in counts.items()}
+        if len(kinds) < 2:
+            findings.append(claim.missing("there is only one such layer to compare"))
+        else:
+            findings.append(_with_cuts(claim, values, said))
+    return tuple(findings)
 
 
-def _layers(counts: dict[int, dict[str, int]]) -> tuple[Finding, ...]:
-    if len(counts) < 2:
-        return tuple(claim.missing("there is only one such layer to compare") for claim in LATER)
-    early, late = counts[min(counts)], counts[max(counts)]
-    pairs = {kind: [early[kind], late[kind]] for kind in KINDS}
-    more, less, exact = (pairs[kind] for kind in KINDS[:3])
-    anything = sum(late[kind] for kind in KINDS[:3])
-    share = late["exactly half"] / anything if anything else 0.0
-    return (
-        MORE_LATER.found([*more], more[1] > more[0]),
-        RARE_LATER.found([*less], less[1] <= less[0] / 2),
-        COMPOSED.found(share, share >= 0.25),
-        HARDER.found([*exact], exact[0] <= exact[1] / 2),
-    )
-
-
-def _alignment(subject: Subject, effects: dict[int, Tensor]) -> Finding:
-    """Do those neurons matter most whose ablation, where the head reads, changes most?"""
-    claim = Claim(
-        "neuron-strength-predicts-effect",
-        "The stronger a neuron's response, the more its ablation where the head reads changes the answer.",
-        "rank correlation over all neurons",
-        "at least 0.5",
-        source=OURS,
-    )
-    strength = torch.cat([kinds.strength for kinds in subject.kinds.values()])
-    effect = torch.cat(list(effects.values()))
-    value = rank_correlation(strength, effect)
-    if value != value:
-        return claim.missing("there are too few neurons")
-    return claim.found(value, value >= 0.5)
-
-
-def ablation_effects(subject: Subject, layer: int) -> Tensor:
-    """How far the mean answer of unbalanced strings moves when a neuron writes its mean there: logits."""
-    assert subject.read is not None
-    some = subject.opening[subject.opening.labels == 0][:SWEPT]
-    site, source = f"blocks.{layer}.mlp.hook_post", Mean(per="position", over=subject.opening.tokens[:SWEPT])
-    each = [
-        Intervention(site, source, neuron=neuron, position=subject.read)
-        for neuron in range(subject.model.config.d_mlp or 0)
+def _with_cuts(claim: Claim, values: Mapping[float, float | None], said: str) -> Finding:
+    """The finding at the usual cut-off, which says if another one would turn it."""
+    usual = values[MOVES]
+    if usual is None:
+        return claim.missing(f"there is no neuron to compare with: {said}")
+    turned = [
+        f"{value:.3g} with {cut:g}"
+        for cut, value in values.items()
+        if value is not None and claim.bound.holds(value) != claim.bound.holds(usual)
     ]
-    found = sweep(subject.model, some, each, logit_difference(0))
-    return (found.values - found.clean).abs().cpu()
+    note = f"The verdict hangs on the cut-off, {MOVES:g} logits: the value is {' and '.join(turned)}."
+    return claim.measured(usual, said, note if turned else "")
 
 
-def _table(subject: Subject, effects: dict[int, Tensor]) -> Table:
-    ranked = sorted(
-        (
-            (kinds.strength[neuron].item(), layer, neuron)
-            for layer, kinds in subject.kinds.items()
-            for neuron in kinds.ranked()
-        ),
-        reverse=True,
-    )
-    rows = tuple(
-        (
-            f"{layer}.{neuron}",
-            subject.kinds[layer].kinds[neuron],
-            *map(float, subject.kinds[layer].means[neuron]),
-            strength,
-            effects[layer][neuron].item(),
-        )
-        for strength, layer, neuron in ranked[:STRONGEST]
-    )
-    return Table(
-        ("neuron", "detects", "mean below half", "at half", "above half", "strength", "effect"),
-        rows,
-        f"The {len(rows)} strongest neurons: mean contributions towards “unbalanced”, in logits, and "
-        "how far the "
-        "mean answer to unbalanced strings moves when the neuron writes its mean where the head reads.",
-    )
+def _by_norm(subject: Subject, found: Reader) -> Finding:
+    """What neurons read is linear in the tally but for the norm, whose scale is smaller where the tally is."""
+    layer = min(subject.kinds)
+    exact = [neuron for neuron, kind in enumerate(subject.kinds[layer].kinds) if kind == EXACT]
+    if subject.model.config.normalization_type == "none":
+        return BY_NORM.missing("the model has no layer norm")
+    if not exact:
+        return BY_NORM.missing(f"no neuron of MLP {layer} detects exactly one half")
+    along = neurons_with_held_norm(subject.model, subject.opening, layer, found.before, found.read)
+    held = neuron_kinds(layer, along, subject.share)
+    assert held is not None, "the same strings as before"
+    lost = [f"{layer}.{neuron}" for neuron in exact if held.kinds[neuron] != EXACT]
+    said = f"{len(lost)} of {len(exact)} neurons of MLP {layer}"
+    return BY_NORM.measured(len(lost) / len(exact), said + (f": {', '.join(lost)}" if lost else ""))
 
 
-def _figures(subject: Subject, counts: dict[int, dict[str, int]]) -> tuple[Illustration, ...]:
-    bars = grouped_bars(
-        {f"MLP {layer}": [count[kind] for kind in KINDS] for layer, count in counts.items()},
-        KINDS,
-        "neurons",
-    )
-    drawn = slice(POINTS)
-    share = subject.opening.concepts["open_proportion"][drawn].numpy()
-    masks = {name: mask.numpy() for name, mask in present(subject.opening_groups, drawn).items()}
-    axes = SHARE, f"through head {subject.elevation.head}, towards “unbalanced” (logits)"
+def _figures(subject: Subject, found: Reader) -> tuple[Illustration, ...]:
+    counts = {f"MLP {layer}": list(each.count().values()) for layer, each in subject.kinds.items()}
+    share = subject.share[:POINTS].numpy()
+    masks = {name: mask[:POINTS] for name, mask in points(subject.opening_groups).items()}
+    axes = SHARE, f"through head {found.head}, towards “unbalanced” (logits)"
     sliders = []
     for layer, kinds in subject.kinds.items():
         order = kinds.ranked()
         titles = [f"neuron {layer}.{n}: {kinds.kinds[n]}, strength {kinds.strength[n]:.2f}" for n in order]
-        values = subject.neurons[layer][drawn].T[order].numpy()
+        values = subject.neurons[layer][:POINTS].T[order].numpy()
         sliders.append(
             Illustration(
                 neurons_against_share(values, share, masks, titles, axes),
                 f"One neuron of MLP {layer} at a time; the slider goes from the strongest to the weakest.",
             )
         )
+    bars = grouped_bars(counts, KINDS, "neurons")
     return (Illustration(bars, "How many neurons of each layer detect what."), *sliders)

@@ -6,179 +6,153 @@ import torch
 
 from algoscope.analysis.linearised import fit_linear
 from algoscope.analysis.tally import Tally, input_cosines, predicts
-from algoscope.correlation import rank_correlation
-from algoscope.figures.bars import grouped_bars
+from algoscope.correlation import best_rank_correlation, rank_correlation
+from algoscope.figures import points as figure
 from algoscope.figures.shares import against_share
-from algoscope.questions.study import Finding, Illustration, Section
-from algoscope.questions.tested import TEXT, Claim
-from algoscope.stories.brackets.deciding import MOST_POINTS
-from algoscope.stories.brackets.subject import LEAST_TALLY, NO_TALLY, Subject, present
+from algoscope.questions.bound import Exists, at_least, at_most
+from algoscope.questions.claim import Claim, Finding, all_missing
+from algoscope.questions.seen import Seen
+from algoscope.questions.study import Illustration, Section
+from algoscope.stories.brackets.subject import (
+    LEAST_TALLY,
+    MOST_POINTS,
+    NO_MLP,
+    SHARE,
+    TEXT,
+    Subject,
+    points,
+    subject_of,
+)
 from algoscope.tasks.brackets import CLOSE, OPEN
 
-MUCH_HIGHER = 3.0
-"""Times what chance gives."""
+CORRELATED = at_least(0.5)
 
+# fmt: off
 ROLE = Claim(
-    "tally-head",
-    "A head in front of the elevation head tallies brackets where that head reads.",
-    "head",
-    f"its output explains at least {LEAST_TALLY:g} of the variance of the share of “(”",
-    source=TEXT,
-)
+    "tally-head", "A head in front of the elevation head tallies brackets where that head reads.", "head",
+    Exists(f"its output explains at least {LEAST_TALLY:g} of the variance of the share of “(”"), TEXT)
 COSINE = Claim(
-    "tally-cosine",
-    "What the tally head writes for “(” points against what it writes for “)”.",
-    "cosine",
-    "at most -0.95",
-    "the two vectors have cosine similarity close to -1",
-)
+    "tally-cosine", "What the tally head writes for “(” points against what it writes for “)”.",
+    "cosine", at_most(-0.95), TEXT, "the two vectors have cosine similarity close to -1")
+LENGTHS = Claim(
+    "tally-lengths", "The two vectors are as long as each other, to a tenth.",
+    "length of the shorter over that of the longer", at_least(0.9))
 DIFFERENCE = Claim(
     "tally-predicts-difference-r2",
     "The tally, times the number of brackets, tells how many more “(” than “)” there are.",
-    "share of variance",
-    "at least 0.9",
-    "we can extract the information n_L - n_R by projecting in the direction of this vector",
-)
-RAW = Claim(
+    "share of variance", at_least(0.9), TEXT,
+    "we can extract the information … by projecting in the direction of this vector")
+ALONE = Claim(
     "tally-without-length-r2",
     "The tally tells how many more “(” than “)” there are without knowing the number of brackets.",
-    "share of variance",
-    "at least 0.9",
-    "information representing the difference between the number of left and right brackets",
-)
+    "share of variance", at_least(0.9), TEXT,
+    "it writes a vector representing the total elevation to residual stream 1")
 SAME_WHEN_EQUAL = Claim(
-    "tally-same-when-equal",
-    "With as many “(” as “)”, the tally is the same at every length.",
-    "spread among such strings, as a share of that among all",
-    "at most 0.1",
-    "the projection in this direction for balanced sequences is always the same",
-)
-RANDOM = Claim(
-    "mlp-alignment-random",
-    "A random vector has a squared cosine of 1 / d_model with an input direction.",
-    "expected squared cosine",
-    "exactly 1 / d_model",
-    source=TEXT,
-)
-OTHERS = (COSINE, DIFFERENCE, RAW, SAME_WHEN_EQUAL)
+    "tally-same-when-equal", "With as many “(” as “)”, the tally is the same at every length.",
+    "spread among such strings, as a share of that among all", at_most(0.1), TEXT,
+    "the projection in this direction for balanced sequences is always the same")
+ALIGNED = Claim(
+    "mlp-alignment", "The input directions of the MLPs lie along what the tally head writes for “)”.",
+    "times chance, of the mean squared cosine, MLP by MLP", at_least(3, "“much higher”").each(), TEXT,
+    "much higher than you would expect by chance")
+PREDICTS = Claim(
+    "mlp-alignment-predicts-strength",
+    "The better a neuron is aligned with the tally, the more it tells the sides of one half apart.",
+    "rank correlation over neurons, MLP by MLP", CORRELATED.each())
+# fmt: on
+OTHERS = (COSINE, LENGTHS, DIFFERENCE, ALONE, SAME_WHEN_EQUAL, ALIGNED, PREDICTS)
 TEXT_ABOVE = (
-    "A bracket's embedding through the linearised norm and the head's OV circuit is what the head "
-    "writes for it, "
-    "wherever it attends. Were the two vectors opposite, the output would lie on one axis, and how far "
-    "along it "
-    "would tell the tally. Its output where the elevation head reads is projected on that axis, on "
-    "every string "
-    "that starts open. MLPs that use the tally should have input directions along the axis, more than the "
-    "1 / d_model that chance gives."
+    "A bracket's embedding through the linearised norm and the head's OV circuit is what the head writes for "
+    "it, wherever it attends. Were the two vectors opposite, the output would lie on one axis, and how far "
+    "along it would tell the tally. Its output where the elevation head reads is projected on that axis, on "
+    "every string that starts open. MLPs that use the tally should have input directions along it: the "
+    "squared cosine is then larger than the 1 / d_model that a random vector has on average, and largest for "
+    "the strongest neurons, those whose mean contribution through the elevation head differs most between "
+    "one side of one half and one half itself."
 )
 
 
-def tally_writes(subject: Subject) -> Section:
+def tally_writes(seen: Seen) -> Section:
     """What does the tally head write, and do the MLPs read it?"""
-    question = "What does that head write, and do the MLPs read it?"
-    found = subject.tally.tally
-    best = max(subject.tally.shares.values(), default=None)
-    if found is None:
-        role = ROLE.found(None, None if best is None else False, reason=subject.tally.reason)
-        findings = (role, *(claim.missing(NO_TALLY) for claim in OTHERS), *_alignment(subject, None))
-        return Section("tally-writes", question, TEXT_ABOVE, findings)
-    claim = (
-        f"Head {found.head} tallies: what it writes where the elevation head reads explains {best:.3f} "
-        "of the "
-        "variance of the share of “(”."
-    )
+    subject, question = subject_of(seen), "What does that head write, and do the MLPs read it?"
+    role = subject.tally
+    if role.tally is None:
+        absent = ROLE.measured("", role.reason) if role.shares else ROLE.missing(role.reason)
+        return Section("tally-writes", question, TEXT_ABOVE, (absent, *all_missing(OTHERS, role.reason)))
+    found = role.tally
+    explained = f"what head {found.head} writes explains {role.shares[found.head]:.3f} of the variance"
     findings = (
-        ROLE.found(str(found.head), True, claim),
-        COSINE.found(found.cosine, found.cosine <= -0.95),
+        ROLE.measured(str(found.head), explained),
+        COSINE.measured(found.cosine, f"through a norm that one linear map explains to {found.r2:.3f}"),
+        _lengths(found),
         *_predictions(subject, found),
-        *_alignment(subject, found),
+        _aligned(subject, found),
+        _predicts(subject, found),
     )
     return Section("tally-writes", question, TEXT_ABOVE, findings, _figures(subject, found))
 
 
+def _lengths(found: Tally) -> Finding:
+    one, other = found.one.norm().item(), found.other.norm().item()
+    note = "A tally does not need it: where numbers are equal, it is merely not zero, as the text says."
+    ratio = min(one, other) / max(one, other)
+    return LENGTHS.measured(ratio, f"{one:.2f} for “(” and {other:.2f} for “)”", note)
+
+
 def _predictions(subject: Subject, found: Tally) -> tuple[Finding, ...]:
-    output = subject.tally_output()
-    tokens = subject.opening.tokens
+    output, tokens = subject.written(found.head), subject.opening.tokens
     opens, closes = (tokens == OPEN).sum(1).double(), (tokens == CLOSE).sum(1).double()
     difference, length = opens - closes, opens + closes
     projected = (output @ found.axis).double()
     scaled = fit_linear(torch.stack([projected * length, length], 1), difference[:, None]).r2
-    raw = predicts(output, found.axis, difference)
+    note = "Attention takes a mean, so what is written is the difference divided by the length."
     equal = projected[difference == 0]
-    if len(equal) < 2 or projected.std() == 0:
-        same = SAME_WHEN_EQUAL.missing("too few strings have as many “(” as “)”")
-    else:
-        spread = (equal.std() / projected.std()).item()
-        same = SAME_WHEN_EQUAL.found(spread, spread <= 0.1)
-    return DIFFERENCE.found(scaled, scaled >= 0.9), RAW.found(raw, raw >= 0.9), same
+    same = SAME_WHEN_EQUAL.missing("too few strings have as many “(” as “)”")
+    if len(equal) >= 2 and projected.std() > 0:
+        same = SAME_WHEN_EQUAL.measured((equal.std() / projected.std()).item(), f"of {len(equal):,} strings")
+    alone = ALONE.measured(predicts(output, found.axis, difference), note=note)
+    return DIFFERENCE.measured(scaled), alone, same
 
 
-def _alignment(subject: Subject, found: Tally | None) -> tuple[Finding, ...]:
-    """For each MLP in front of the elevation head; at least the first two have an id."""
-    chance = 1 / subject.model.config.d_model
-    layers = subject.mlps or (0, 1)
-    findings = [_aligned(subject, found, layer, chance) for layer in layers]
-    return (*findings, RANDOM.found(chance, True), _spearman(subject, found))
+def _aligned(subject: Subject, found: Tally) -> Finding:
+    if not subject.mlps:
+        return ALIGNED.missing(NO_MLP)
+    means = [input_cosines(subject.model, layer, found.other).pow(2).mean().item() for layer in subject.mlps]
+    width = subject.model.config.d_model
+    said = ", ".join(f"{mean:.4f} in MLP {layer}" for layer, mean in zip(subject.mlps, means, strict=True))
+    return ALIGNED.measured([mean * width for mean in means], f"{said}; by chance {1 / width:.4f}")
 
 
-def _aligned(subject: Subject, found: Tally | None, layer: int, chance: float) -> Finding:
-    claim = Claim(
-        f"mlp-alignment-{layer}",
-        f"The input directions of MLP {layer} lie along what the tally head writes for “)”.",
-        "mean squared cosine",
-        f"at least {MUCH_HIGHER * chance:.3g}: {MUCH_HIGHER:g} times chance, 1 / d_model",
-        "much higher than you would expect by chance",
-    )
-    if found is None or layer not in subject.mlps:
-        return claim.missing(NO_TALLY if found is None else "there is no such MLP before the elevation head")
-    value = input_cosines(subject.model, layer, found.other).pow(2).mean().item()
-    return claim.found(value, value >= MUCH_HIGHER * chance)
-
-
-def _spearman(subject: Subject, found: Tally | None) -> Finding:
-    claim = Claim(
-        "mlp-alignment-predicts-strength",
-        "The better a neuron is aligned with the tally, the more it tells the sides of one half apart.",
-        "rank correlation, layer by layer",
-        "at least 0.5 in every layer",
-        "Do the neurons which have particularly high cosine similarity with v_R correspond to the neurons",
-    )
-    if found is None or not subject.kinds:
-        return claim.missing(NO_TALLY if found is None else "no neuron could be classified")
-    values = [
-        rank_correlation(input_cosines(subject.model, layer, found.other).pow(2), kinds.strength)
+def _predicts(subject: Subject, found: Tally) -> Finding:
+    if not subject.kinds:
+        return PREDICTS.missing(subject.no_kinds)
+    pairs = [
+        (input_cosines(subject.model, layer, found.other).pow(2), kinds.strength)
         for layer, kinds in subject.kinds.items()
     ]
-    if any(value != value for value in values):
-        return claim.missing("there are too few neurons")
-    return claim.found([*values], min(values) >= 0.5)
+    # The negation covers NaN too: one of the two is constant.
+    if not all(best_rank_correlation(*pair) >= CORRELATED.limit for pair in pairs):
+        return PREDICTS.missing("too many neurons of a layer tie to be put into an order")
+    return PREDICTS.measured([rank_correlation(*pair) for pair in pairs])
 
 
 def _figures(subject: Subject, found: Tally) -> tuple[Illustration, ...]:
-    drawn = slice(MOST_POINTS)
-    projected = (subject.tally_output() @ found.axis)[drawn].numpy()
-    share = subject.opening.concepts["open_proportion"][drawn].numpy()
-    masks = {name: mask.numpy() for name, mask in present(subject.opening_groups, drawn).items()}
-    panel = {f"what head {found.head} writes at position {subject.read}, along its axis": projected}
-    scatter = against_share(panel, share, masks, ("share of “(” among the brackets", "length along the axis"))
-    shares = subject.tally.shares
-    bars = grouped_bars(
-        {"explained": list(shares.values())},
-        [f"head {name}" for name in shares],
-        "r² of the share",
-        LEAST_TALLY,
+    projected = (subject.written(found.head) @ found.axis)[:MOST_POINTS].numpy()
+    share, masks = subject.share[:MOST_POINTS].numpy(), points(subject.opening_groups)
+    panel = {f"what head {found.head} writes, along its axis": projected}
+    scatter = against_share(panel, share, masks, (SHARE, "length along the axis"))
+    caption = (
+        "The tally of each string against its share of “(”: the closer to one line, the better the tally. A "
+        "point off the line is a string whose brackets the head did not look at evenly."
     )
-    return (
-        Illustration(
-            scatter,
-            "The tally of each string against its share of “(”: the closer to one line, the better the "
-            "tally. A "
-            "point off the line is a string whose brackets the head did not look at evenly.",
-        ),
-        Illustration(
-            bars,
-            "How much of the variance of the share of “(” each earlier head's output explains, where "
-            "the elevation "
-            "head reads.",
-        ),
-    )
+    neurons = {
+        f"MLP {layer}": {
+            f"{layer}.{neuron}": (cosine**2, strength)
+            for neuron, (cosine, strength) in enumerate(zip(cosines, kinds.strength.tolist(), strict=True))
+        }
+        for layer, kinds in subject.kinds.items()
+        for cosines in [input_cosines(subject.model, layer, found.other).tolist()]
+    }
+    axes = f"squared cosine with what head {found.head} writes for “)”", "strength (logits)"
+    aligned = "Each point is a neuron: how well it is aligned with the tally, and how strongly it responds."
+    return Illustration(scatter, caption), Illustration(figure.points(neurons, axes), aligned)
