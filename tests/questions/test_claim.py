@@ -8,7 +8,7 @@ import pkgutil
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import algoscope.questions
@@ -59,6 +59,7 @@ def near(limit: float) -> st.SearchStrategy[float]:
 
 
 @pytest.mark.parametrize("claim", DECIDED, ids=lambda claim: claim.id)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_the_printed_bound_judges_as_the_bound_does(claim, data):
     number = near(claim.bound.limit)
