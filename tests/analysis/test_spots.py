@@ -25,7 +25,11 @@ def found(correct: torch.Tensor, examples: Examples, **groups: torch.Tensor) -> 
 def test_each_fact_counts_its_own_answers_and_the_worst_comes_first():
     correct = torch.ones(COUNT, 2, dtype=torch.bool)
     correct[QUARTERS == 2, 1] = False
-    examples = with_concepts(quarter=QUARTERS)
+    examples = with_concepts(
+        halves=HALVES.double(),
+        many=torch.arange(COUNT),
+        vector=torch.ones(COUNT, 4, 2, dtype=torch.long),
+    )
     spot = found(correct.flatten(), examples, half=HALVES, other=~HALVES)
     assert next(iter(spot)) == "quarter: 2"
     assert (spot["quarter: 2"].wrong, spot["quarter: 2"].count) == (LEAST, 2 * LEAST)
