@@ -25,11 +25,7 @@ def found(correct: torch.Tensor, examples: Examples, **groups: torch.Tensor) -> 
 def test_each_fact_counts_its_own_answers_and_the_worst_comes_first():
     correct = torch.ones(COUNT, 2, dtype=torch.bool)
     correct[QUARTERS == 2, 1] = False
-    examples = with_concepts(
-        halves=HALVES.double(),
-        many=torch.arange(COUNT),
-        vector=torch.ones(COUNT, 4, 2, dtype=torch.long),
-    )
+    examples = with_concepts(quarter=QUARTERS)
     spot = found(correct.flatten(), examples, half=HALVES, other=~HALVES)
     assert next(iter(spot)) == "quarter: 2"
     assert (spot["quarter: 2"].wrong, spot["quarter: 2"].count) == (LEAST, 2 * LEAST)
@@ -61,7 +57,9 @@ def test_too_few_answers_and_those_that_are_all_are_no_spot():
 
 def test_a_measurement_and_a_concept_of_many_values_tell_no_kinds_apart():
     examples = with_concepts(
-        measured=torch.rand(COUNT), many=torch.arange(COUNT), vector=torch.ones(COUNT, 4, 2)
+        halves=HALVES.double(),
+        many=torch.arange(COUNT),
+        vector=torch.ones(COUNT, 4, 2, dtype=torch.long),
     )
     spot = found(torch.ones(2 * COUNT, dtype=torch.bool), examples)
     assert {each.what for each in spot.values()} == {"answer number", "length"}
