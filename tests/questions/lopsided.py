@@ -40,8 +40,9 @@ class Lopsided(Task):
         return token_changes([0, 1])(tokens, generator)
 
     def contrasts(self, n, seed):
-        """Eleven ones at random, and the same with one fewer."""
-        order = torch.rand(n, BITS, generator=torch.Generator().manual_seed(seed)).argsort(1)
+        """Eleven ones at random behind a zero, and the same with one fewer."""
+        order = torch.rand(n, BITS, generator=torch.Generator().manual_seed(seed))
+        order = torch.cat([torch.full((n, 1), 2.0), order[:, 1:]], 1).argsort(1).argsort(1)
         more, fewer = ((order < ones).long() for ones in (11, 10))
         last = torch.full((n, 1), 2)
         return self.examples(torch.cat([more, last], 1)), self.examples(torch.cat([fewer, last], 1))

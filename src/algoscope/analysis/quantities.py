@@ -85,7 +85,7 @@ def _counts(task: Task, examples: Examples, causal: bool) -> Iterator[tuple[str,
 
 
 def _ways(here: Tensor, causal: bool) -> Mapping[str, Int[Tensor, "batch seq"]]:
-    """The number of marked places up to each place, from it on, and in all."""
+    """The number of marked places in all, up to each place, and from it on."""
     so_far, everywhere = here.long().cumsum(1), here.sum(1, keepdim=True).expand(here.shape)
-    ways = {"so far": so_far, "in all": everywhere}
+    ways = {"in all": everywhere, "so far": so_far}
     return ways if causal else ways | {"from here on": everywhere - so_far + here.long()}

@@ -7,25 +7,23 @@ with many values wins nothing by chance). Where it is a straight line, that is r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from einops import einsum
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from algoscope.analysis.batching import Mask
+from algoscope.analysis.batching import Mask, batches
 from algoscope.analysis.quantities import Codes
-from algoscope.analysis.reading import values_at
 from algoscope.model.component import Component, heads_and_mlps
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
 
 ROWS = 1500
 """Places of one kind that are looked at; more are thinned out evenly."""
-MOST_ANSWERS = 6
-"""Answers of an input up to which each is looked at apart."""
+STRETCHES = 6
+"""Into how many stretches an input's answers are put, if it has more."""
 AS_GOOD = 0.02
 """A quantity with fewer values is preferred to one that explains this much more of the variance."""
 
@@ -60,28 +58,39 @@ class Tracking:
         return self.quantities[chosen], shares[chosen]
 
 
-def places(model: Transformer, examples: Examples) -> dict[str, Mask]:
-    """Where units are looked at: each answer by its number, and all other places that are no padding."""
-    pad = model.config.pad_token
-    real = torch.ones_like(examples.answered) if pad is None else examples.tokens != pad
+def places(examples: Examples, real: Mask, single: Sequence[int] = ()) -> dict[str, Mask]:
+    """Where units are looked at: each answer by its number (or stretches of answers, where there are many),
+    positions of your choice, and all others. `real` marks what is no padding.
+    """
     most = int(examples.answered.sum(1).max())
-    number = examples.answered.cumsum(1)
-    if most == 1:
-        found = {"the answer": examples.answered}
-    elif most <= MOST_ANSWERS:
-        found = {f"answer {k}": examples.answered & (number == k) for k in range(1, most + 1)}
-    else:
-        found = {"the answers": examples.answered}
-    elsewhere = real & ~examples.answered
-    return found | ({"elsewhere": elsewhere} if elsewhere.any() else {})
+    number, width = examples.answered.cumsum(1), -(-most // STRETCHES)
+    found: dict[str, Mask] = {}
+    for first in range(1, most + 1, width):
+        last = min(first + width - 1, most)
+        name = "the answer" if most == 1 else f"answer {first}" if width == 1 else f"answers {first}-{last}"
+        found[name] = examples.answered & (number >= first) & (number <= last)
+    left = real & ~examples.answered
+    for position in single:
+        found[f"position {position}"] = left & (torch.arange(left.shape[1]) == position)
+        left = left & ~found[f"position {position}"]
+    return {place: mask for place, mask in (found | {"elsewhere": left}).items() if mask.any()}
 
 
-def track(model: Transformer, examples: Examples, codes: Mapping[str, Codes]) -> tuple[Tracking, ...]:
+def not_padding(model: Transformer, examples: Examples) -> Mask:
+    """Marks every place but padding."""
+    pad = model.config.pad_token
+    return torch.ones_like(examples.answered) if pad is None else examples.tokens != pad
+
+
+@torch.no_grad()
+def track(
+    model: Transformer, examples: Examples, codes: Mapping[str, Codes], kinds: Mapping[str, Mask]
+) -> tuple[Tracking, ...]:
     """Every neuron, and every head's output, at every kind of place, in the order of the model.
 
     Every second input is held out. Give some hundreds of examples.
     """
-    kinds = {place: _thinned(mask) for place, mask in places(model, examples).items()}
+    kinds = {place: _thinned(mask) for place, mask in kinds.items()}
     marked = torch.stack(list(kinds.values())).any(0)
     held = (torch.arange(len(examples)) % 2 == 1)[:, None].expand(marked.shape)[marked]
     there = {name: code[marked] for name, code in codes.items()}
@@ -136,16 +145,26 @@ def _units(
     model: Transformer, examples: Examples, at: Mask
 ) -> Iterator[tuple[Component, Float[Tensor, "row unit coordinate"]]]:
     """Each head as one unit with its output's coordinates, each MLP with its neurons."""
-    for component in heads_and_mlps(model.config):
-        layer = component.layer
+    components = heads_and_mlps(model.config)
+    sites = {part: _site(part) for part in components}
+    found: dict[str, Tensor] = {}
+    for batch in batches(model, examples, at):
+        _, cache = model.run_with_cache(
+            batch.tokens, list(set(sites.values())), position_ids=batch.position_ids
+        )
+        for site in set(sites.values()):
+            part = cache[site][batch.at].cpu()
+            found.setdefault(site, part.new_empty(int(at.sum()), *part.shape[1:]))[batch.rows] = part
+    for component, site in sites.items():
         if component.head is None:
-            yield component, values_at(model, examples, f"blocks.{layer}.mlp.hook_post", at)[..., None]
-        elif component.index == 0:
-            z = values_at(model, examples, component.site, at)
-            W_O = model.W_O[layer].detach().cpu()
-            out = einsum(z, W_O, "row head d_head, head d_head d_model -> head row d_model")
-            for index in range(model.config.n_heads):
-                yield Component(layer, component.kind, index), out[index][:, None]
+            yield component, found[site][..., None]
+        else:
+            W_O = model.W_O[component.layer, component.index].detach().cpu()
+            yield component, (found[site][:, component.index] @ W_O)[:, None]
+
+
+def _site(component: Component) -> str:
+    return f"blocks.{component.layer}.mlp.hook_post" if component.head is None else component.site
 
 
 def _thinned(mask: Mask) -> Mask:
