@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from algoscope.analysis.head_circuits import head_circuits
+from algoscope.analysis.head_circuits import head_circuits, norm_scale, not_padding
 from algoscope.model.config import Config
 from algoscope.model.head import Head
 from algoscope.model.transformer import Transformer
@@ -34,7 +34,7 @@ def examples() -> Examples:
 
 
 def circuits(model: Transformer, examples: Examples, final_scale: float = 1.0):
-    return head_circuits(model, examples, Head(0, 1), examples.answered, final_scale)
+    return head_circuits(model, examples, Head(0, 1), examples.answered, 1.0, final_scale)
 
 
 def test_tables_are_over_the_tokens_and_positions_that_occur(reader, examples):
@@ -98,15 +98,30 @@ def test_the_share_that_matches_and_the_share_that_copies_are_counted_by_hand(re
     assert found.copies({1: 0, 4: 1, NOT_SEEN: 2}) == pytest.approx(1 / 2)
 
 
-def test_scores_are_divided_by_the_mean_scale_of_the_norm_where_nothing_pads(examples):
+def test_the_scale_of_a_norm_is_its_mean_where_nothing_pads(examples):
     config = Config(
         n_layers=2, d_model=6, n_heads=2, d_head=3, n_ctx=4, d_vocab=5, d_vocab_out=3, pad_token=PAD,
         attention_dir="causal", normalization_type="LNPre",
     )  # fmt: skip
     model = Transformer(config, seed=3).double().requires_grad_(False)
     _, cache = model.run_with_cache(TOKENS, ["blocks.1.ln1.hook_scale"])
-    scale = cache["blocks.1.ln1.hook_scale"][TOKENS != PAD].mean()
-    found = head_circuits(model, examples, Head(1, 0), examples.answered, 1.0)
-    attention = model.block(1).attn
-    logits = (model.W_E[found.tokens] @ attention.W_V[0]) @ attention.W_O[0] @ model.W_U / scale
-    torch.testing.assert_close(found.token_ov, logits - logits.mean(0))
+    expected = cache["blocks.1.ln1.hook_scale"][TOKENS != PAD].mean().item()
+    assert norm_scale(model, examples, 1, not_padding(model, examples)) == pytest.approx(expected)
+
+
+def test_scores_are_divided_by_the_scale_on_both_sides_and_what_is_written_once(reader, examples):
+    reader.block(0).attn.b_Q.zero_()
+    one, two = (
+        head_circuits(reader, examples, Head(0, 1), examples.answered, scale, 1.0) for scale in (1, 2)
+    )
+    torch.testing.assert_close(one.token_qk, 4 * two.token_qk)
+    torch.testing.assert_close(one.position_qk, 4 * two.position_qk, equal_nan=True)
+    torch.testing.assert_close(one.token_ov, 2 * two.token_ov)
+
+
+def test_without_a_norm_the_scale_is_1_and_without_padding_every_place_counts(
+    reader, examples, normless_model
+):
+    assert norm_scale(reader, examples, 0, examples.answered) == 1.0
+    assert not_padding(normless_model, examples).all()
+    assert not_padding(reader, examples).tolist() == (TOKENS != PAD).tolist()

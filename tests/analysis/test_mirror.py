@@ -10,11 +10,17 @@ from algoscope.tasks.palindromes import PAIRS, arena_sample
 
 
 def test_a_pair_that_looks_at_itself_more_than_at_its_mirror_image_fails():
-    pattern = torch.tensor([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.2, 0.1, 0.7]])
+    pattern = torch.tensor([[1.0, 0.0, 0.0], [0.6, 0.4, 0.0], [0.2, 0.1, 0.7]])
     good, bad = mirrored_pairs(pattern, [(1, 0), (2, 0)])
     assert (good.rank, good.fails, good.even) == (1, False, 0.5)
     assert (bad.rank, bad.fails) == (2, True)
     assert bad.even == pytest.approx(1 / 3)
+
+
+def test_even_attention_prefers_no_mirror_image():
+    (pair,) = mirrored_pairs(torch.full((2, 2), 0.5), [(1, 0)])
+    assert pair.fails
+    assert pair.rank == 2
 
 
 def test_attention_is_split_by_whether_the_tokens_match():

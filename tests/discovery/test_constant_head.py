@@ -3,13 +3,22 @@ from __future__ import annotations
 import pytest
 import torch
 
-from algoscope.discovery.constant_head import learn_constant, routes, writing, written
+from algoscope.discovery.constant_head import (
+    Route,
+    carried,
+    into,
+    joint_routes,
+    learn_constant,
+    writing,
+    written,
+)
 from algoscope.interventions.metrics import loss
 from algoscope.interventions.sweep import sweep
 from algoscope.model.config import Config
 from algoscope.model.head import Head
 from algoscope.model.transformer import Transformer
-from algoscope.tasks.palindromes import Palindromes
+from algoscope.tasks.palindromes import Palindromes, arena_sample
+from algoscope.tasks.task import Examples
 
 
 @pytest.fixture
@@ -28,14 +37,75 @@ def constant_model() -> Transformer:
     return model
 
 
-def test_the_only_route_of_a_head_that_was_built_by_hand_is_found(constant_model):
-    palindromes = Palindromes().sample(40, seed=0)
-    found = routes(constant_model, palindromes[palindromes.labels == 1], Head(0, 1))
-    assert str(found[0]) == "values of head 1.0"
-    assert found[0].kept == pytest.approx(0, abs=1e-6)
-    clean, zeroed = (torch.nn.functional.softplus(torch.tensor(-x)).item() for x in (2.0, 0.0))
-    assert found[0].cut == pytest.approx(zeroed - clean, abs=1e-6)
-    assert all(route.cut == pytest.approx(0, abs=1e-6) for route in found[1:])
+def costs(*logits: float) -> list[float]:
+    """Of a palindrome, at a logit of so much towards the truth, less that at 2."""
+    surprise = [torch.nn.functional.softplus(torch.tensor(-x)).item() for x in (*logits, 2.0)]
+    return [each - surprise[-1] for each in surprise[:-1]]
+
+
+@pytest.fixture
+def palindromes() -> Examples:
+    sample = Palindromes().sample(40, seed=0)
+    return sample[sample.labels == 1]
+
+
+def test_the_only_route_of_a_head_that_was_built_by_hand_is_found(constant_model, palindromes):
+    found = carried(constant_model, palindromes, Head(0, 1))
+    (zeroed,) = costs(0.0)
+    values = into([Head(1, 0)], "v")
+    for ways, each in found.items():
+        assert each.cut == pytest.approx(zeroed if values <= ways else 0, abs=1e-6), each.name
+        assert each.kept == pytest.approx(0 if values <= ways else zeroed, abs=1e-6), each.name
+    assert found[values].name == "values of head 1.0"
+
+
+def test_two_readers_that_stand_in_for_each_other_are_needed_together_only(constant_model, palindromes):
+    """Both heads of layer 1 move it, and half of it is as good as all: the answer is a threshold."""
+    attention = constant_model.block(1).attn
+    attention.W_V[1, 2, 0] = attention.W_O[1, 0, 3] = 1.0
+    constant_model.W_U[3, 1] = 40.0
+    found = carried(constant_model, palindromes, Head(0, 1))
+    one, both = (found[into(readers, "v")] for readers in ([Head(1, 0)], [Head(1, 0), Head(1, 1)]))
+    assert one.cut == pytest.approx(0, abs=1e-6)
+    assert one.kept == pytest.approx(0, abs=1e-6)
+    assert both.cut == pytest.approx(torch.tensor(2.0).log().item(), abs=1e-6)
+    assert both.name == "values of layer 1"
+
+
+def test_routes_are_tested_singly_and_together_and_each_set_once():
+    config = Config(
+        n_layers=3,
+        d_model=4,
+        n_heads=1,
+        d_head=2,
+        n_ctx=22,
+        d_vocab=33,
+        d_vocab_out=2,
+        attention_dir="causal",
+    )
+    found = joint_routes(config, Head(0, 0))
+    assert len([ways for ways in found if len(ways) == 1]) == 7
+    # One head a layer: what goes into the layer goes into the head.
+    assert set(found.values()) == {
+        *(f"{what} of head {head}" for head in ("1.0", "2.0") for what in ("queries", "keys", "values")),
+        *(f"keys and values of head {head}" for head in ("1.0", "2.0")),
+        *(f"queries, keys and values of head {head}" for head in ("1.0", "2.0")),
+        "the final norm",
+        "every route",
+    }
+    assert found[frozenset({Route()})] == "the final norm"
+    assert max(found, key=len) == frozenset().union(*found)
+
+
+def test_the_public_models_constant_head_is_needed_by_keys_and_values_together(public_palindromes):
+    found = carried(public_palindromes.model, arena_sample(500), Head(0, 1))
+    layer, reader = [Head(1, 0), Head(1, 1)], [Head(1, 0)]
+    measured = {"q": -0.0003, "k": 0.0025, "v": 0.0034, "kv": 1.293}
+    for letters, cost in measured.items():
+        assert found[into(layer, letters)].cut == pytest.approx(cost, abs=6e-4), letters
+    assert found[into(reader, "kv")].cut == pytest.approx(0.542, abs=6e-4)
+    (every,) = (each for each in found.values() if each.name == "every route")
+    assert every.cut == pytest.approx(1.353, abs=6e-4)
 
 
 def test_an_output_that_never_changes_is_all_constant(constant_model):

@@ -3,8 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from algoscope.model.config import Config
+from algoscope.model.transformer import Transformer
 from algoscope.questions.attribution import attribution
 from algoscope.questions.seen import see
+from algoscope.tasks import registry
 
 
 def test_the_head_that_pushes_is_named_with_how_far(seen_majority, found):
@@ -67,6 +70,8 @@ def test_the_table_and_the_map_hold_the_mean_push_of_each_component(seen_echo):
         assert row[1] == pytest.approx(pushed[part].mean().item(), abs=1e-5)
         at_2 = pushed[part][seen_echo.examples.row_number == 2].mean().item()
         assert row[4] == pytest.approx(at_2, abs=1e-5)
+    colours = map_.figure.layout.coloraxis
+    assert colours.cmin == -colours.cmax
     assert map_.figure.data[0].z[1] == pytest.approx(table.rows[1][2:], abs=1e-5)
 
 
@@ -75,3 +80,17 @@ def test_the_text_says_what_push_is_not_and_where_need_is_asked(seen_echo, seen_
         assert "push, not need" in attribution(seen).text
         assert "“needed”" in attribution(seen).text
     assert "“more ones” as against “more zeros”" in attribution(seen_majority).text
+    assert "the true class as against the mean of the others" in attribution(seen_echo).text
+
+
+def test_sets_are_pushed_towards_every_class_s_own_yes_or_no(found):
+    task = registry.get("nesting")
+    config = Config(
+        n_layers=1, d_model=8, n_heads=2, d_head=4, n_ctx=task.n_ctx, d_vocab=len(task.vocabulary),
+        d_vocab_out=len(task.classes), attention_dir="causal", pad_token=task.pad,
+    )  # fmt: skip
+    seen = see(Transformer(config).requires_grad_(False), task, task.sample(40, seed=0))
+    section = attribution(seen)
+    assert "speaks for the truth, " in section.text
+    assert len(found(section)["push-by-answer"].value) == int(seen.kept.row_number.max()) + 1
+    assert section.tables[0].columns[1] == "every answer"

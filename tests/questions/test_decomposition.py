@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from algoscope.analysis.linearised import explained
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
 from algoscope.questions.decomposition import decomposition
@@ -40,6 +41,18 @@ def test_a_norm_that_evens_out_what_differs_in_length_is_not(normed, echo, found
     assert section["ln-final-r2-by-answer"].value == pytest.approx([5.5**2 / 50.5] * 4, abs=0.05)
 
 
+def test_an_answer_at_which_the_norm_acts_otherwise_is_seen_beside_the_others(normed, echo, found):
+    normed.W_E[:] = torch.tensor([[1.0, -1, 0, 0], [0, 0, 1, -1], [-1, 1, 0, 0], [0, 0, -1, 1]])
+    # What stands at the last place is so large that the token hardly moves its norm.
+    normed.W_pos[3] = 50 * torch.tensor([1.0, 1, -1, -1])
+    seen = see(normed, echo, echo.sample(400, seed=0))
+    finding = found(decomposition(seen))["ln-final-r2-by-answer"]
+    assert finding.verdict == "refuted"
+    assert min(finding.value[:3]) > 0.9
+    rows = seen.components.resid[3::4]
+    assert finding.value[3] == explained(seen.fit, normed.ln_final, rows) < 0
+
+
 def test_one_answer_has_no_answer_numbers_and_no_norm_nothing_to_fit(seen_majority, found):
     section = found(decomposition(seen_majority))
     assert set(section) == {"ln-final-r2", "decomposition-max-error"}
@@ -55,6 +68,12 @@ def test_a_part_that_is_lost_fails_the_check_and_rounding_does_not(seen_echo, fo
     # 8 logits were written where the stream's largest entry is 8.
     assert check.value == pytest.approx(1e-3, rel=1e-2)
     assert check not in decomposition(seen_echo).findings
+
+
+def test_a_stream_of_nothing_is_off_by_nothing(seen_echo, found):
+    for parameter in seen_echo.model.parameters():
+        parameter.zero_()
+    assert found(decomposition(seen_echo))["decomposition-max-error"].value == 0.0
 
 
 def test_the_spread_says_which_part_differs_from_answer_to_answer(seen_echo):

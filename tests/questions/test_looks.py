@@ -9,7 +9,7 @@ from torch import Tensor
 from algoscope.model.config import Config
 from algoscope.model.head import Head, every_head
 from algoscope.model.transformer import Transformer
-from algoscope.questions.looks import ALIKE, BY_CONTENT, NAMED, looks_of
+from algoscope.questions.looks import ALIKE, BY_CONTENT, NAMED, POINTED, looks_of
 from algoscope.questions.seen import Seen, see
 from algoscope.questions.study import Section
 from algoscope.tasks.task import Examples, Task
@@ -76,6 +76,11 @@ def looking(by_place: Tensor, by_token: Tensor | None = None, layers: int = 1) -
     return model
 
 
+def column(key: int) -> Tensor:
+    """A table that marks one key for every query."""
+    return PLACES[key].expand(SEQ, SEQ)
+
+
 def asked(model: Transformer, task: Task) -> Section:
     return looks_of(see(model, task, task.sample(100, seed=0)), every_head(model.config))
 
@@ -94,8 +99,10 @@ AT_LAST_ITSELF = torch.cat([BACK_4[:-1], PLACES[-1:]])
     ("claim", "task", "model", "verdict"),
     [
         (NAMED, Copy(), looking(BACK_4), "holds"),
-        (NAMED, Third(), looking(PLACES[2].expand(SEQ, SEQ)), "holds"),
+        (NAMED, Third(), looking(column(2)), "holds"),
         (NAMED, Third(), looking(SCATTERED), "refuted"),
+        (POINTED, Third(), looking(BACK_4), "holds"),
+        (POINTED, Third(), looking(PLACES * 0), "refuted"),
         (ALIKE, Copy(), looking(BACK_4), "holds"),
         (ALIKE, Copy(), looking(AT_LAST_ITSELF), "refuted"),
         (ALIKE, Copy(), looking(SCATTERED), "open"),
@@ -125,12 +132,12 @@ def test_an_answer_where_it_looks_elsewhere_has_a_row_of_its_own():
     assert finding(section, ALIKE).value == [pytest.approx(0, abs=1e-6)]
     rows = section.tables[1].rows
     assert [row[:2] for row in rows] == [("0.0", "0 to 2"), ("0.0", "3")]
-    assert rows[1][2] == "at its own place"
+    assert [row[2] for row in rows] == ["4 places before its own", "at the last place"]
 
 
 def test_one_answer_an_input_needs_no_claim_about_each():
     section = asked(looking(BACK_4), Third())
-    assert [each.id for each in section.findings] == [NAMED.id, BY_CONTENT.id]
+    assert [each.id for each in section.findings] == [NAMED.id, POINTED.id, BY_CONTENT.id]
     assert len(section.tables) == 1
 
 
@@ -139,6 +146,17 @@ def test_the_last_layer_is_judged_from_the_answers_only():
     assert [row[:2] for row in rows] == [
         ("0.0", "the answers"), ("0.0", "other places"), ("1.0", "the answers"),
     ]  # fmt: skip
+
+
+def test_where_tokens_are_few_it_is_told_from_which_of_them_a_head_looks_how():
+    """Digits look at the first place; 3 looks at itself."""
+    own = torch.zeros(WORDS, WORDS)
+    own[3, 3] = 2
+    section = asked(looking(column(0), own, layers=2), Copy())
+    rows = {row[1]: row[2] for row in section.tables[-1].rows}
+    assert rows["2"] == "at the first place"
+    assert rows["3"] == "at every place with its token, its own included"
+    assert {row[0] for row in section.tables[-1].rows} == {"0.0"}
 
 
 def test_the_answers_own_token_is_known_by_the_name_of_its_class():
@@ -156,8 +174,10 @@ def test_the_answers_own_token_is_known_by_the_name_of_its_class():
 def test_no_needed_head_leaves_every_claim_open():
     seen = see(looking(BACK_4), Copy(), Copy().sample(20, seed=0))
     findings = looks_of(seen, ()).findings
-    assert [each.verdict for each in findings] == ["open"] * 3
+    assert [each.verdict for each in findings] == ["open"] * 4
     assert {each.note for each in findings} == {"no head is needed"}
+    alone = looks_of(see(looking(BACK_4), Third(), Third().sample(20, seed=0)), ()).findings
+    assert [each.id for each in alone] == [NAMED.id, POINTED.id, BY_CONTENT.id]
 
 
 def test_a_single_place_leaves_no_choice():

@@ -28,8 +28,25 @@ def test_text_in_brackets_is_no_markup(evil_study):
 
 def test_a_long_value_hides_no_verdict_and_takes_one_line(evil_study):
     section = evil_study.sections[0]
-    finding = replace(section.findings[0], value=[[1.0 / 3] * 9] * 9)
+    good = section.findings[0].claim
+    finding = replace(good, bound=good.bound.each()).measured([[1.0 / 3] * 9] * 9)
     study = replace(evil_study, sections=(replace(section, findings=(finding,)),))
     (line,) = [line for line in printed(study).splitlines() if f" {finding.id} " in line]
     assert line.startswith(finding.verdict)
     assert "…" in line
+
+
+def test_findings_that_one_reason_leaves_open_are_told_once(evil_study):
+    section = evil_study.sections[0]
+    unknown = section.findings[2]
+    others = [replace(unknown.claim, id=f"unknown-{number}").missing(unknown.note) for number in (2, 3)]
+    study = replace(evil_study, sections=(replace(section, findings=(unknown, *others)),))
+    (line,) = [line for line in printed(study).splitlines() if line.startswith("open")]
+    assert "unknown and 2 more" in line
+
+
+def test_what_qualifies_a_verdict_stands_beside_its_bound(evil_study):
+    section = evil_study.sections[0]
+    close = replace(section.findings[1].claim.measured(4.5), untrained=True)
+    study = replace(evil_study, sections=(replace(section, findings=(close,)),))
+    assert "at least 4 (untrained too, hangs on it)" in printed(study)

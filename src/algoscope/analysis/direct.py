@@ -21,5 +21,6 @@ def direct_contributions(
     the ARENA palindrome analysis.
     """
     apart = embeddings_apart(model, examples, examples.answered, components)
-    values = einsum(apart.values, direction.vector, "component row d_model, d_model -> component row")
+    vector = direction.vector.to(apart.values)
+    values = einsum(apart.values, vector, "component row d_model, d_model -> component row")
     return Contributions(apart.parts, values, direction.towards)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from algoscope.analysis.batching import Mask
+from algoscope.analysis.batching import Mask, everywhere
 from algoscope.analysis.circuits import largest_on_diagonal, masked, ov_logits, qk_scores, query_bias_scores
 from algoscope.analysis.mean_look import MeanLook, mean_look
 from algoscope.analysis.reading import values_at
@@ -62,19 +62,16 @@ class HeadCircuits:
 
 @torch.no_grad()
 def head_circuits(
-    model: Transformer, examples: Examples, head: Head, queries: Mask, final_scale: float
+    model: Transformer, examples: Examples, head: Head, queries: Mask, scale: float, final_scale: float
 ) -> HeadCircuits:
-    """The circuits of a head of a processed model.
+    """The circuits of a head of a processed model, with the mean scales of its norm and of the final one.
 
-    Its norm's scale is the mean one over these inputs; `final_scale` is that of the final norm. `queries`
-    marks the places whose looking counts.
+    `queries` marks the places whose looking counts.
     """
-    pad = model.config.pad_token
-    used = torch.ones_like(queries) if pad is None else examples.tokens != pad
+    used = not_padding(model, examples)
     ids = examples.position_ids
     places = torch.arange(used.shape[1]).expand_as(used) if ids is None else ids
     tokens, positions = examples.tokens[used].unique(), places[used].unique()
-    scale = _scale(model, examples, head, used)
     W_E, W_pos = model.W_E.detach().cpu(), model.W_pos.detach().cpu()
     token, position = W_E[tokens], W_pos[positions]
     mean_token, mean_position = W_E[examples.tokens[used]].mean(0), W_pos[places[used]].mean(0)
@@ -98,6 +95,12 @@ def head_circuits(
     )
 
 
+def not_padding(model: Transformer, examples: Examples) -> Mask:
+    """Marks every place but padding."""
+    pad = model.config.pad_token
+    return everywhere(examples) if pad is None else examples.tokens != pad
+
+
 def _visible(scores: Float[Tensor, "query key"], attention_dir: str) -> Float[Tensor, "query key"]:
     return scores.where(masked(scores, attention_dir).isfinite(), torch.nan)
 
@@ -110,7 +113,7 @@ def _spread(centred: Float[Tensor, "query key"]) -> float:
     return centred.square().nanmean(1).sqrt().mean().item()
 
 
-def _scale(model: Transformer, examples: Examples, head: Head, used: Mask) -> float:
-    """What the norm before the head's layer divides by, on average; 1 without a norm."""
-    site = f"blocks.{head.layer}.ln1.hook_scale"
-    return values_at(model, examples, site, used).mean().item() if site in model.sites else 1.0
+def norm_scale(model: Transformer, examples: Examples, layer: int, at: Mask) -> float:
+    """What the norm before a layer's attention divides by, on average over these places; 1 without a norm."""
+    site = f"blocks.{layer}.ln1.hook_scale"
+    return values_at(model, examples, site, at).mean().item() if site in model.sites else 1.0

@@ -23,12 +23,12 @@ class Mirrored:
     even: float
     """What an even spread over all keys that it may see would give."""
     rank: int
-    """Of the earlier position in the later one's row: 1 if nothing gets more attention."""
+    """Of the earlier position in the later one's row: 1 if nothing else gets as much attention."""
 
     @property
     def fails(self) -> bool:
-        """Whether the later position looks at itself more than at its mirror image."""
-        return self.attention < self.to_itself
+        """Whether the later position looks at itself as much as at its mirror image, or more."""
+        return self.attention <= self.to_itself
 
 
 def mirrored_pairs(pattern: Float[Tensor, "query key"], pairs: Sequence[Pair]) -> tuple[Mirrored, ...]:
@@ -43,7 +43,7 @@ def mirrored_pairs(pattern: Float[Tensor, "query key"], pairs: Sequence[Pair]) -
                 row[earlier].item(),
                 row[later].item(),
                 1 / int((row > 0).sum()),
-                1 + int((row > row[earlier]).sum()),
+                int((row >= row[earlier]).sum()),
             )
         )
     return tuple(found)

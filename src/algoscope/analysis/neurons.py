@@ -62,7 +62,7 @@ def neurons_along(
 ) -> Float[Tensor, "row *seq neuron"]:
     """Each neuron's contribution along a direction, without forming the vectors that it writes."""
     post = neuron_activations(model, examples, layer, position)
-    return post.mul_(model.W_out[layer].detach().cpu() @ direction.vector)
+    return post.mul_(model.W_out[layer].detach().cpu() @ direction.vector.to(post))
 
 
 @dataclass(frozen=True)

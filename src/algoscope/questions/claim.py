@@ -135,7 +135,7 @@ def _finite(value: Value) -> bool:
 
 
 def _shown(value: Value) -> str:
-    if value == []:
+    if value in ([], ""):
         return "none"
     if isinstance(value, list):
         return ", ".join(f"({_shown(each)})" if isinstance(each, list) else _shown(each) for each in value)

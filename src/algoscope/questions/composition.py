@@ -14,7 +14,7 @@ from algoscope.questions.claim import Claim, Finding
 from algoscope.questions.seen import Seen
 from algoscope.questions.study import Illustration, Section, Table
 
-FAR = at_least(3)
+FAR = at_least(5, "of a hundred pairs of random matrices, some lie 3 above")
 
 ANY = Claim(
     "composition-any",
@@ -29,8 +29,10 @@ NEEDED = Claim(
     "standard deviations above random matrices, for each such head",
     FAR.each(),
 )
+LISTED = 3.0
+"""Standard deviations above random from which on a pair is listed."""
 MOST = 12
-"""Pairs that the table lists."""
+"""Pairs that the table lists, at most."""
 
 
 def composition_of(seen: Seen, needed: Sequence[Head]) -> Section:
@@ -101,7 +103,7 @@ def _map(found: Composition) -> Illustration:
 
 
 def _table(found: Composition, needed: Sequence[Head]) -> Table:
-    far = found.composing(FAR.limit)
+    far = found.composing(LISTED)
     rows = tuple(
         (
             kind,
@@ -116,6 +118,6 @@ def _table(found: Composition, needed: Sequence[Head]) -> Table:
     return Table(
         ("read as", "writer", "reader", "score", "above random", "both needed"),
         rows,
-        f"The pairs at least {FAR.limit:g} standard deviations above random matrices: {len(far)} of "
+        f"The pairs at least {LISTED:g} standard deviations above random matrices: {len(far)} of "
         f"{len(found.pairs)}" + (f", of which the {MOST} highest." if len(far) > MOST else "."),
     )

@@ -21,7 +21,7 @@ LN_FINAL_R2 = Claim(
 )
 LN_FINAL_R2_BY_ANSWER = Claim(
     "ln-final-r2-by-answer",
-    "That one map is as good at each place in the order of answers.",
+    "That one map explains what differs at each place in the order of answers, too.",
     "share of variance",
     LINEAR.each(),
 )

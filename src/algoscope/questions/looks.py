@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
 
-from algoscope.analysis.look_patterns import elsewhere
-from algoscope.analysis.looks import FITS, TIE, Fit, Look, looks, picture
+from algoscope.analysis.look_patterns import EVEN, elsewhere
+from algoscope.analysis.looks import BEYOND_EVEN, FITS, Look, picture
 from algoscope.figures.heatmaps import heatmaps
 from algoscope.figures.looks import attention_beside
 from algoscope.model.head import Head
-from algoscope.questions.bound import at_least, at_most
+from algoscope.questions.bound import Exists, at_least, at_most
 from algoscope.questions.claim import Claim, Finding, all_missing
+from algoscope.questions.looking import ANSWERS, OTHERS, Looking, called, looking
 from algoscope.questions.seen import Seen
 from algoscope.questions.study import Illustration, Section, Table
 from algoscope.tasks.task import Examples
@@ -24,6 +25,12 @@ NAMED = Claim(
     "Each needed head looks in one of the named ways: from the answers, or from other places that are read.",
     "share of attention that lies where the best patterns put it, for each needed head",
     at_least(FITS).each(),
+)
+POINTED = Claim(
+    "a-head-looks-at-particular-places",
+    "At least one needed head looks in a named way other than evenly at all that it sees.",
+    "heads",
+    Exists(f"a pattern that scores at least {FITS:g}, and at least {BEYOND_EVEN:g} more than looking evenly"),
 )
 ALIKE = Claim(
     "heads-look-alike-at-each-answer",
@@ -41,65 +48,18 @@ BY_CONTENT = Claim(
     at_most(FITS).any(),
 )
 SOME = 256
-"""Inputs that are looked at: whole patterns are held in memory, and more would change no verdict."""
+"""Inputs that are looked at: whole attention patterns are held in memory."""
 DRAWN = 6
 """Heads in the figure of patterns."""
 COLUMNS = 14
 """Patterns in the figure of scores."""
-ANSWERS, OTHERS = "the answers", "other places"
-
-
-@dataclass(frozen=True)
-class Looking:
-    """How one head looks, from each kind of place that can matter."""
-
-    head: Head
-    by_place: Mapping[str, Look]
-    """From ANSWERS and, unless nothing reads what it writes there, from OTHERS."""
-    by_number: Mapping[int, Look]
-    """From each of an input's answers, where there are several."""
-
-    @property
-    def clearest(self) -> str:
-        """The kind of place from which named patterns say most; of two alike, the answers."""
-        return max(self.by_place, key=lambda place: (self.by_place[place].score, place == ANSWERS))
-
-    @property
-    def steady(self) -> float | None:
-        """From the kind of place from which it is least steady."""
-        known = [look.steady for look in self.by_place.values() if look.steady is not None]
-        return min(known, default=None)
-
-    @property
-    def least_alike(self) -> float | None:
-        """How well its best pattern from the answers fits at the answer where it fits least.
-
-        0 at an answer from where it has no key; None if the head has no named way from the answers.
-        """
-        look = self.by_place.get(ANSWERS)
-        if look is None or not look.best.fitting:
-            return None
-        fits = [each[look.best.pattern.name] for each in self.by_number.values()]
-        return min((0.0 if fit is None else fit.score for fit in fits), default=None)
-
-    @property
-    def ways(self) -> dict[int, Fit]:
-        """What fits best at each answer alone: what says most of all answers, if nothing is better there."""
-        # At a single place many patterns are the same, so the simplest there may say less than the usual one.
-        whole = self.by_place.get(ANSWERS)
-        usual = [fit.pattern.name for fit in (whole.best, whole.otherwise) if fit] if whole else []
-        found = {}
-        for number, look in self.by_number.items():
-            there = [fit for name in usual if (fit := look[name]) and fit.score >= look.best.score - TIE]
-            found[number] = there[0] if there else look.best
-        return found
 
 
 def looks_of(seen: Seen, heads: Sequence[Head]) -> Section:
     """Where do these heads look?"""
     some, several = seen.kept[:SOME], not seen.one_answer
     section = Section("looks", "Where does each needed head look?", _text(len(some), several))
-    claims = (NAMED, BY_CONTENT, ALIKE) if several else (NAMED, BY_CONTENT)
+    claims = (NAMED, POINTED, BY_CONTENT, ALIKE)[: 4 if several else 3]
     if not heads:
         return replace(section, findings=all_missing(claims, "no head is needed"))
     found = looking(seen, some, heads)
@@ -107,46 +67,10 @@ def looks_of(seen: Seen, heads: Sequence[Head]) -> Section:
         return replace(section, findings=all_missing(claims, "no head has two places to choose from"))
     return replace(
         section,
-        findings=(_named(found), _by_content(found), *([_alike(found)] if several else [])),
+        findings=(_named(found), _pointed(found), _by_content(found), *([_alike(found)] if several else [])),
         illustrations=(_scores(found), _patterns(seen, some, found)),
-        tables=(_table(found), *([_numbers(found)] if several else [])),
+        tables=(_table(found), *([_numbers(found)] if several else []), *_tokens(found)),
     )
-
-
-def looking(seen: Seen, examples: Examples, heads: Sequence[Head]) -> list[Looking]:
-    """How each of these heads looks on these examples; none that has no choice anywhere."""
-    answers = range(0 if seen.one_answer else int(examples.row_number.max()) + 1)
-    number = examples.answered.cumsum(1) - 1
-    places = {
-        ANSWERS: examples.answered,
-        OTHERS: elsewhere(seen.model.config, examples, layer=0),
-        **{_answer(each): examples.answered & (number == each) for each in answers},
-    }
-    found = looks(seen.model, examples, heads, places, seen.task.vocabulary, called(seen))
-    return [
-        Looking(
-            head,
-            {place: found[place][head] for place in _read(seen, head) if place in found},
-            {each: found[_answer(each)][head] for each in answers if _answer(each) in found},
-        )
-        for head in heads
-        if any(place in found for place in _read(seen, head))
-    ]
-
-
-def called(seen: Seen) -> list[int]:
-    """The token that has the name of each class of answer, -1 where none has."""
-    tokens = {word: token for token, word in enumerate(seen.task.vocabulary)}
-    return [tokens.get(name, -1) for name in seen.task.classes]
-
-
-def _read(seen: Seen, head: Head) -> tuple[str, ...]:
-    """Nothing reads what the last layer writes anywhere but at the answers."""
-    return (ANSWERS,) if head.layer == seen.model.config.n_layers - 1 else (ANSWERS, OTHERS)
-
-
-def _answer(number: int) -> str:
-    return f"answer {number}"
 
 
 def _text(count: int, several: bool) -> str:
@@ -156,9 +80,10 @@ def _text(count: int, several: bool) -> str:
         "answers forwards or backwards, the answer's own token, the same token, the token after an earlier "
         "same one, each token of the vocabulary, and each concept of the task. A pattern is even over its "
         "keys. Its score is the share of attention that lies where it puts it (one minus the total variation "
-        "distance), so 1 is exactly this and nothing else. A head looks in the way that scores best; the "
-        f"simpler of two alike; in none of these ways below {FITS:g}, or where it beats looking evenly by "
-        "less than 0.1. Padding is never looked at, and a head is judged only from places whose result is "
+        "distance), so 1 is exactly this and nothing else. A head looks in the way that scores best, the "
+        "simpler of two alike; where that has no key to look at, in the way named after “otherwise”; in none "
+        f"of these ways if it scores below {FITS:g}. A pattern has to beat looking evenly by "
+        f"{BEYOND_EVEN:g}. Padding is never looked at, and a head is judged only from places whose result is "
         "read: in the last layer, from the answers."
         + (" What holds over all answers is held against each answer alone." if several else "")
     )
@@ -173,6 +98,16 @@ def _named(found: list[Looking]) -> Finding:
         ]
     )
     return NAMED.measured([look.score for look in best], said=said)
+
+
+def _pointed(found: list[Looking]) -> Finding:
+    pointed = {
+        str(each.head): f"head {each.head} looks {look.best.words} from {place}"
+        for each in found
+        for place, look in each.by_place.items()
+        if look.best.fitting and look.best.pattern is not EVEN
+    }
+    return POINTED.measured([*pointed], said=_list([*pointed.values()]))
 
 
 def _by_content(found: list[Looking]) -> Finding:
@@ -247,6 +182,18 @@ def _numbers(found: list[Looking]) -> Table:
         "How each head looks from each of an input's answers, judged alone and counted from 0. Neighbouring "
         "answers from which it looks in the same way share a row.",
     )
+
+
+def _tokens(found: list[Looking]) -> tuple[Table, ...]:
+    """How heads look from each token, if there are few: one may ask for other keys than another."""
+    rows = [
+        (str(each.head), word, look.words, look.best.pattern.words, look.best.score, look.best.even)
+        for each in found
+        for word, look in each.by_token.items()
+    ]
+    caption = f"How each head looks from {OTHERS}, by the token there; columns as in the first table."
+    columns = ("head", "from", "looks", "best pattern", "score", "even")
+    return (Table(columns, tuple(rows), caption),) if rows else ()
 
 
 def _scores(found: list[Looking]) -> Illustration:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from algoscope.analysis.circuits import strongest
-from algoscope.analysis.head_circuits import HeadCircuits, head_circuits
+from algoscope.analysis.head_circuits import HeadCircuits, head_circuits, norm_scale, not_padding
 from algoscope.figures.heatmaps import heatmaps
 from algoscope.model.head import Head
 from algoscope.model.layers import NoNorm
@@ -44,7 +44,7 @@ BY_POSITION = Claim(
     "share of how far mean attention is from even, for each needed head that does not look evenly",
     at_least(0.8).each(),
 )
-SOME = 500
+SOME = 300
 """Inputs over which attention is averaged: whole patterns are held in memory."""
 EVEN = 0.05
 """A head that has to move less of its attention than this to spread it evenly looks evenly."""
@@ -73,15 +73,16 @@ def reads_of(seen: Seen, heads: Sequence[Head]) -> Section:
 def circuits_of(seen: Seen, heads: Sequence[Head]) -> list[HeadCircuits]:
     """Each head's circuits in processed weights, over the first of the kept examples."""
     model, some = processed(seen), seen.kept[:SOME]
-    pad = model.config.pad_token
-    used = torch.ones_like(some.answered) if pad is None else some.tokens != pad
-    norm, resid = seen.model.ln_final, seen.components.resid
-    scale = 1.0
-    if not isinstance(norm, NoNorm):
-        scale = (resid.var(-1, correction=0) + norm.eps).sqrt().mean().item()
-    last = model.config.n_layers - 1
+    used, last = not_padding(model, some), model.config.n_layers - 1
+    scales = {layer: norm_scale(model, some, layer, used) for layer in {head.layer for head in heads}}
+    final, resid = seen.model.ln_final, seen.components.resid
+    final_scale = 1.0
+    if not isinstance(final, NoNorm):
+        final_scale = (resid.var(-1, correction=0) + final.eps).sqrt().mean().item()
     return [
-        head_circuits(model, some, head, some.answered if head.layer == last else used, scale)
+        head_circuits(
+            model, some, head, some.answered if head.layer == last else used, scales[head.layer], final_scale
+        )
         for head in heads
     ]
 

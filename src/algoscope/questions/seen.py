@@ -20,6 +20,7 @@ from algoscope.analysis.attribution import (
 )
 from algoscope.analysis.components import Components, decompose
 from algoscope.analysis.linearised import LinearFit, fit_norm
+from algoscope.discovery.needs import Needs, needs
 from algoscope.errors import UserError
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.answers import right, surprise
@@ -106,6 +107,11 @@ class Seen:
             return None
         after = class_direction(self.model, towards=0, against=1, name=self.task.classes[0])
         return contributions(self.components, pull_back(after, self.fit, "before the final norm"), centre)
+
+    @cached_property
+    def needs(self) -> Needs:
+        """What it costs to take each head and MLP away, on some of the kept examples."""
+        return needs(self.model, self.kept, self.seed)
 
     @property
     def one_answer(self) -> bool:

@@ -56,6 +56,20 @@ class Section:
     overview: tuple[Illustration, ...] = ()
     """Figures that belong at the top of the page, in its summary."""
 
+    @property
+    def judged(self) -> tuple[Finding, ...]:
+        """The findings with a verdict."""
+        return tuple(finding for finding in self.findings if finding.holds is not None)
+
+    @property
+    def open(self) -> Mapping[str, tuple[Finding, ...]]:
+        """The findings that could not be measured, by the reason: one that many share is told once."""
+        reasons: dict[str, tuple[Finding, ...]] = {}
+        for finding in self.findings:
+            if finding.holds is None:
+                reasons[finding.note] = (*reasons.get(finding.note, ()), finding)
+        return reasons
+
 
 @dataclass(frozen=True)
 class Study:

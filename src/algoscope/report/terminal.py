@@ -14,28 +14,39 @@ STYLES = {"holds": "green", "refuted": "bold red", "open": "dim"}
 
 
 def findings_table(study: Study) -> Table:
-    """One line per finding. Texts are shown as they are: nothing in them is read as markup.
+    """One line per finding, and one for all of a section that could not be measured for the same reason.
 
-    What a narrow terminal has no room for is cut off: the page and findings.json have all of it.
+    Texts are shown as they are: nothing in them is read as markup. What a narrow terminal has no room for is
+    cut off: the page and findings.json have all of it.
     """
     table = Table(
         title=Text(study.title), title_justify="left", box=None, header_style="bold", pad_edge=False
     )
     for heading in ("verdict", "finding", "value", "unit", "bound"):
         table.add_column(heading, no_wrap=heading in ("verdict", "finding", "value"))
-    for finding in study.findings:
-        identity, value, *rest = _cells(finding)
-        fixed = Text(finding.verdict, STYLES[finding.verdict]), Text(identity), Text(_short(value))
-        # Only these two columns give way, and to one line each: a tall table is a table nobody reads.
-        table.add_row(*fixed, *(Text(cell, no_wrap=True, overflow="ellipsis") for cell in rest))
+    for section in study.sections:
+        for finding in section.judged:
+            table.add_row(*_fixed(finding, finding.id), *map(_cut, (finding.claim.unit, _bound(finding))))
+        for reason, findings in section.open.items():
+            more = f" and {len(findings) - 1} more" if len(findings) > 1 else ""
+            table.add_row(*_fixed(findings[0], findings[0].id + more), _cut(""), _cut(reason))
     return table
 
 
-def _cells(finding: Finding) -> tuple[str, str, str, str]:
-    missing = finding.value is None
-    bound = str(finding.claim.bound)
-    unit, why = ("", finding.note) if missing else (finding.claim.unit, bound)
-    return finding.id, finding.shown, unit, why
+def _fixed(finding: Finding, name: str) -> tuple[Text, Text, Text]:
+    return Text(finding.verdict, STYLES[finding.verdict]), Text(name), Text(_short(finding.shown))
+
+
+def _bound(finding: Finding) -> str:
+    """The bound, with what qualifies the verdict."""
+    marks = ["untrained too"] if finding.holds and finding.untrained else []
+    marks += ["hangs on it"] if finding.hangs else []
+    return str(finding.claim.bound) + (f" ({', '.join(marks)})" if marks else "")
+
+
+def _cut(text: str) -> Text:
+    """Only these columns give way, and to one line each: a tall table is a table nobody reads."""
+    return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 def _short(value: str) -> str:

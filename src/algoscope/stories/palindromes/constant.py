@@ -2,83 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 
-from algoscope.discovery.constant_head import Route, Written, learn_constant, routes, writing, written
+from algoscope.discovery.constant_head import (
+    Carried,
+    Ways,
+    Written,
+    carried,
+    into,
+    learn_constant,
+    writing,
+    written,
+)
 from algoscope.figures.positions import position_points
 from algoscope.interventions.intervention import Intervention
 from algoscope.interventions.metrics import loss
 from algoscope.interventions.run import run
 from algoscope.interventions.sources import Zero
 from algoscope.interventions.sweep import sweep
-from algoscope.model.head import Head, every_head
-from algoscope.questions.study import Finding, Illustration, Section, Table
-from algoscope.questions.tested import Claim
-from algoscope.stories.palindromes.subject import TEXT, Subject
+from algoscope.model.head import Head
+from algoscope.questions.bound import Exists, at_least, at_most
+from algoscope.questions.claim import Claim, Finding, all_missing
+from algoscope.questions.seen import Seen
+from algoscope.questions.study import Illustration, Section, Table
+from algoscope.stories.palindromes.subject import TEXT, Subject, subject
 from algoscope.tasks.palindromes import END_POSITION, HALF
 
 NEEDED = 0.1
 """In nats: zeroing costs at least this."""
 SPARED = 0.1
 """Of what zeroing costs: the mean in its place costs no more."""
-CARRIES = 0.9
-"""Of what zeroing costs: giving the output back on this route alone saves as much."""
-SAME = 0.9
-"""Share of the mean squared output that is constant."""
-NO_LOSS = 0.01
-"""In nats."""
-MOVED = 0.1
-"""Of the reading head's attention; of the final norm's scale."""
-
-ROLE = Claim(
-    "constant-head-role",
-    "What the constant head writes is read in one way.",
-    "route",
-    f"that one route saves {CARRIES:.0%} of what zeroing costs",
-)
-WHICH = Claim(
-    "constant-head",
-    "One head is needed only for a constant.",
-    "head",
-    f"zeroing costs at least {NEEDED:g} nats, and the mean at most {SPARED:.0%} of that",
-    source=TEXT,
-)
-WHERE = Claim(
-    "constant-head-where",
-    "The constant is needed in one part of the sequence.",
-    "part of the sequence",
-    "one part, zeroed alone, costs half of what zeroing everywhere costs",
-)
-ATTENTION = Claim(
-    "constant-head-attention",
-    "The constant keeps the reading head's attention off the first half.",
-    "rise of attention",
-    f"without it, at least {MOVED:g} more attention on the first half",
-)
-FINAL_NORM = Claim(
-    "constant-head-final-norm",
-    "Zeroing the head acts through the final norm's scale too.",
-    "ratio of the scales",
-    f"a change of at least {MOVED:.0%}",
-)
-LEARNT = Claim(
-    "constant-head-learnt",
-    "A learnt constant, one vector for each position, replaces the head without loss on fresh examples.",
-    "rise of the loss in nats",
-    f"at most {NO_LOSS:g}",
-)
-SHARE = Claim(
-    "constant-head-share",
-    "What the head writes is roughly the same for all inputs.",
-    "share of its mean squared output, averaged over positions 1 to 20",
-    f"at least {SAME:g}",
-    "its output is roughly the same for all inputs (?)",
-    TEXT,
-)
-CLAIMS = (ROLE, WHICH, WHERE, ATTENTION, FINAL_NORM, LEARNT, SHARE)
-
+STEPS = 60
+"""Of learning the constant; more change little."""
+OF_ZEROING = "share of what zeroing it altogether costs"
 PLACES = {
     "START": (0,),
     "the first half": tuple(range(1, HALF + 1)),
@@ -86,173 +45,215 @@ PLACES = {
     "END": (END_POSITION,),
 }
 
+ZERO = Claim(
+    "third-head-zero",
+    "Some head that neither compares nor reads the verdict out is needed: zeroing it costs.",
+    "rise of the loss in nats, with processed weights", at_least(NEEDED), TEXT,
+    "When zero-ablated, loss increases.",
+)  # fmt: skip
+NO_IMPACT = Claim(
+    "mean-ablation-no-impact",
+    "The most needed head that neither compares nor reads can be replaced by its mean at no cost.",
+    "rise of the loss in nats", at_most(0.005), TEXT,
+    "When mean-ablated, there's no change in loss.",
+)  # fmt: skip
+WHICH = Claim(
+    "constant-head", "A head that neither compares nor reads is needed, and for hardly more than a constant.",
+    "head", Exists(f"zeroing costs at least {NEEDED:g} nats, and the mean at most {SPARED:.0%} of that"),
+)  # fmt: skip
+SINGLE = Claim(
+    "constant-head-single-route",
+    "No single route from the constant head is needed: into one head's queries, keys or values, or the norm.",
+    OF_ZEROING, at_most(0.1),
+)  # fmt: skip
+ENOUGH = Claim(
+    "constant-head-one-route-enough",
+    "A single route is enough: given the constant head's output there alone, the model loses little.",
+    OF_ZEROING, at_most(0.1),
+)  # fmt: skip
+JOINT = Claim(
+    "constant-head-joint-routes",
+    "The constant head serves the keys and values of the reading head's layer: taken away from all of them "
+    "together, most is lost.",
+    OF_ZEROING, at_least(0.5),
+)  # fmt: skip
+READER = Claim(
+    "constant-head-reading-head",
+    "The constant head serves the reading head: taken away from its keys and values alone, most is lost.",
+    OF_ZEROING, at_least(0.5),
+)  # fmt: skip
+WHERE = Claim(
+    "constant-head-where",
+    "The constant head is needed in one part of the sequence: START, the first half, the second half, or "
+    "END.",
+    OF_ZEROING, at_least(0.5),
+)  # fmt: skip
+ATTENTION = Claim(
+    "constant-head-attention",
+    "The constant head keeps the reading head's attention off the first half of palindromes.",
+    "rise of attention without it", at_least(0.1),
+)  # fmt: skip
+NORM = Claim(
+    "constant-head-final-norm", "Zeroing the constant head acts through the final norm's scale too.",
+    "change of the scale, as a share", at_least(0.1),
+)  # fmt: skip
+LEARNT = Claim(
+    "constant-head-learnt",
+    "A learnt constant, one vector for each position, replaces the constant head without loss on fresh "
+    "examples.",
+    "rise of the loss in nats", at_most(0.01),
+)  # fmt: skip
+SHARE = Claim(
+    "constant-head-share", "What the constant head writes is roughly the same for all inputs.",
+    "share of its mean squared output, averaged over positions 1 to 20", at_least(0.9),
+)  # fmt: skip
+DETAILS = (SINGLE, ENOUGH, JOINT, READER, WHERE, ATTENTION, NORM, LEARNT, SHARE)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Constant:
     """What was found out about the constant head."""
 
     head: Head
     zero: float
-    """What zeroing it costs, in nats; and what its mean does."""
-    mean: float
+    """What zeroing it costs, in nats."""
     written: Written
-    routes: tuple[Route, ...]
-    places: dict[str, float]
+    routes: Mapping[Ways, Carried]
+    places: Mapping[str, float]
     """What zeroing it there alone costs."""
-    attention: tuple[float, float]
-    """Of the reader, from END on the first half of palindromes: with the head, and without."""
-    scale: tuple[float, float]
-    """What the final norm divides by, on palindromes."""
-    learnt: float
-    """The loss on fresh examples with a learnt constant, less that of the whole model."""
 
 
-def constant_head(subject: Subject) -> Section:
+def constant_head(seen: Seen) -> Section:
     """What is the head for that writes nearly the same whatever the input?"""
-    head, reason = _find(subject)
-    found = None if head is None else _study(subject, head)
+    own = subject(seen)
+    question = "What does the head do that is needed and yet writes nearly the same whatever the input?"
     text = (
         "The published analysis leaves one head open: zeroing it breaks the model and averaging it does "
-        "not. Such a head is looked for among those that neither match nor read: zeroing costs at least "
-        f"{NEEDED:g} nats and its mean at most {SPARED:.0%} of that, on the published 500. Then: what it "
-        "writes where; which reader breaks when the output is taken away on one route, or on all others; "
-        "and whether a learnt constant, fitted to one sample, does as well on another."
+        "not. So of the heads that neither match nor read, the one that zeroing costs most is looked at. "
+        "What it writes where; which readers break when its output is taken away on one route, on several "
+        "together, or on all others; and whether a learnt constant, fitted to one sample, does as well on "
+        f"another. On {len(own.examples):,} examples, with processed weights: that moves value biases into "
+        "output biases, so zeroing costs something else than with the stored ones."
     )
-    if found is None:
-        # That there is none is an answer to the question; what it would be for stays open.
-        missing = tuple(
-            claim.found(None, False if claim is WHICH else None, reason=reason) for claim in CLAIMS
-        )
-        return Section("constant-head", "What does the constant head do?", text, missing)
+    head = _third(own)
+    if head is None:
+        missing = all_missing((ZERO, NO_IMPACT, WHICH, *DETAILS), "every head matches or reads")
+        return Section("constant-head", question, text, missing)
+    zero, mean = own.zeroed[head], own.averaged[head]
+    needed, constant = zero >= NEEDED, mean <= SPARED * zero and zero >= NEEDED
+    costs = f"head {head} costs {zero:.3f} nats zeroed, {mean:.3f} averaged"
+    named = (
+        ZERO.measured(zero, f"head {head}"),
+        NO_IMPACT.measured(mean, f"head {head}") if needed else NO_IMPACT.missing("no such head is needed"),
+        WHICH.measured(str(head) if constant else "", costs),
+    )
+    if not constant:
+        missing = all_missing(DETAILS, "there is no constant head")
+        return Section("constant-head", question, text, (*named, *missing))
+    found = _study(own, head)
+    details = (*_on_routes(own, found), _where(found), *_without(own, head), *_stand_in(own, found))
     return Section(
-        "constant-head",
-        f"What does head {found.head} do, which writes nearly the same whatever the input?",
-        text,
-        _findings(found),
-        _figures(found),
-        (_table(found),),
+        "constant-head", question, text, (*named, *details), _figures(found), (_routes(found), _places(found))
     )
 
 
-def _find(subject: Subject) -> tuple[Head | None, str]:
-    ablated, roles = subject.ablated, (subject.matcher, subject.reader)
-    zero, mean = (
-        {head: grid[head.layer, head.index].item() for head in every_head(subject.model.config)}
-        for grid in (ablated.zero, ablated.mean)
-    )
-    others = [head for head in zero if head not in roles]
-    fitting = [head for head in others if zero[head] >= NEEDED and mean[head] <= SPARED * zero[head]]
-    if fitting:
-        return max(fitting, key=lambda head: zero[head]), ""
-    if not others:
-        return None, "every head matches or reads"
-    best = max(others, key=lambda head: zero[head])
-    return (
-        None,
-        f"of the other heads, {best} costs most: {zero[best]:.3f} nats zeroed, {mean[best]:.3f} averaged",
-    )
+def _third(own: Subject) -> Head | None:
+    """Of the heads that neither match nor read, the one that zeroing costs most."""
+    others = [head for head in own.zeroed if head not in (own.matcher, own.reader)]
+    return max(others, key=own.zeroed.__getitem__, default=None)
 
 
-def _study(subject: Subject, head: Head) -> Constant:
-    model, examples = subject.model, subject.published
+def _study(own: Subject, head: Head) -> Constant:
     site = head.site("hook_result")
     places = [Intervention(site, Zero(), head=head.index, position=where) for where in PLACES.values()]
-    found = sweep(model, examples, places, loss)
-    fitted = subject.seen.task.sample(1000, subject.seed + 1)
-    fresh = subject.seen.task.sample(3000, subject.seed + 2)
-    learnt = sweep(model, fresh, [writing(head, learn_constant(model, fitted, head))], loss)
+    found = sweep(own.model, own.examples, places, loss)
     return Constant(
         head,
-        subject.ablated.zero[head.layer, head.index].item(),
-        subject.ablated.mean[head.layer, head.index].item(),
-        written(model, examples, head),
-        routes(model, examples, head),
+        own.zeroed[head],
+        written(own.model, own.examples, head),
+        carried(own.model, own.examples, head),
         dict(zip(PLACES, (found.values - found.clean).tolist(), strict=True)),
-        *_without(subject, head),
-        (learnt.values[0] - learnt.clean).item(),
     )
 
 
-def _without(subject: Subject, head: Head) -> tuple[tuple[float, float], tuple[float, float]]:
-    """What changes in palindromes when the head is zeroed: the reader's attention, and the final scale."""
-    palindromes = subject.published[subject.published.labels == 1]
-    reader, scale = subject.reader or head, "ln_final.hook_scale"
-    sites = [reader.site("hook_pattern"), *([scale] if scale in subject.model.sites else [])]
-    tokens = palindromes.tokens.to(subject.model.W_E.device)
-    _, whole = subject.model.run_with_cache(tokens, sites)
-    zeroed = Intervention(head.site("hook_result"), Zero(), head=head.index)
-    without = run(subject.model, tokens, zeroed, sites=sites).cache
-    first = slice(1, HALF + 1)
-    attention = [
-        cache[sites[0]][:, reader.index, END_POSITION, first].sum(1).mean().item()
-        for cache in (whole, without)
-    ]
-    scales = [
-        cache[scale][:, END_POSITION].mean().item() if scale in cache else 1.0 for cache in (whole, without)
-    ]
-    return (attention[0], attention[1]), (scales[0], scales[1])
-
-
-def _findings(found: Constant) -> tuple[Finding, ...]:
-    head, best = found.head, found.routes[0]
-    place = max(found.places, key=lambda name: found.places[name])
-    (with_it, without), (before, after) = found.attention, found.scale
-    share = found.written.constant[1:END_POSITION].mean().item()
+def _on_routes(own: Subject, found: Constant) -> tuple[Finding, ...]:
+    """Who needs the constant: one route at a time, then routes that may stand in for each other."""
+    single = [carried for ways, carried in found.routes.items() if len(ways) == 1]
+    worst = max(single, key=lambda route: route.cut)
+    best = min(single, key=lambda route: route.kept)
+    alone = (
+        SINGLE.measured(worst.cut / found.zero, f"{worst.name}: {worst.cut:.4f} nats"),
+        ENOUGH.measured(best.kept / found.zero, f"{best.name}: {best.kept:.4f} nats"),
+    )
+    reader = own.reader
+    if reader is None or reader.layer <= found.head.layer:
+        return (*alone, *all_missing((JOINT, READER), "no reading head comes after it"))
+    layer = [Head(reader.layer, index) for index in range(own.model.config.n_heads)]
+    together, by_reader = found.routes[into(layer, "kv")], found.routes[into([reader], "kv")]
     return (
-        ROLE.found(
-            str(best),
-            best.kept <= (1 - CARRIES) * found.zero,
-            f"Head {head} serves the {best}: given its output on that route alone, the model loses "
-            f"{best.kept:.3f} nats instead of {found.zero:.3f}.",
-        ),
-        WHICH.found(
-            str(head),
-            True,
-            f"Head {head} is needed, but hardly for what it says about the input: zeroing it costs "
-            f"{found.zero:.3f} nats, its mean in its place {found.mean:.3f}.",
-        ),
-        WHERE.found(
-            place,
-            found.places[place] >= found.zero / 2,
-            f"The constant is needed at {place}: zeroing it only there costs {found.places[place]:.3f} nats.",
-        ),
-        ATTENTION.found(
-            without - with_it,
-            without - with_it >= MOVED,
-            "The constant keeps the reading head from taking positions of the first half for faults: on "
-            f"palindromes they get {with_it:.3f} of its attention from END, and {without:.3f} without head "
-            f"{head}.",
-        ),
-        FINAL_NORM.found(
-            after / before,
-            abs(after / before - 1) >= MOVED,
-            "Zeroing the head acts through the final norm too: on palindromes its scale goes from "
-            f"{before:.3f} to {after:.3f}, which multiplies what the other components say.",
-        ),
-        LEARNT.found(found.learnt, found.learnt <= NO_LOSS),
-        SHARE.found(share, share >= SAME),
+        *alone,
+        JOINT.measured(together.cut / found.zero, f"{together.cut:.3f} of {found.zero:.3f} nats"),
+        READER.measured(by_reader.cut / found.zero, f"{by_reader.cut:.3f} of {found.zero:.3f} nats"),
     )
+
+
+def _where(found: Constant) -> Finding:
+    place = max(found.places, key=found.places.__getitem__)
+    return WHERE.measured(found.places[place] / found.zero, f"{place}: {found.places[place]:.3f} nats")
+
+
+def _without(own: Subject, head: Head) -> tuple[Finding, ...]:
+    """What changes in palindromes when the head is zeroed: the reader's attention, and the final scale."""
+    palindromes = own.examples[own.examples.labels == 1]
+    reader, scale = own.reader, "ln_final.hook_scale"
+    if reader is None or not len(palindromes):
+        return all_missing((ATTENTION, NORM), "it takes a reading head, and palindromes")
+    sites = [reader.site("hook_pattern"), *([scale] if scale in own.model.sites else [])]
+    tokens = palindromes.tokens.to(own.model.W_E.device)
+    _, whole = own.model.run_with_cache(tokens, sites)
+    zeroed = Intervention(head.site("hook_result"), Zero(), head=head.index)
+    without = run(own.model, tokens, zeroed, sites=sites).cache
+    before, after = (
+        cache[sites[0]][:, reader.index, END_POSITION, 1 : HALF + 1].sum(1).mean().item()
+        for cache in (whole, without)
+    )
+    attention = ATTENTION.measured(after - before, f"from {before:.3f} to {after:.3f}")
+    if scale not in own.model.sites:
+        return attention, NORM.missing("there is no final norm")
+    was, becomes = (cache[scale][:, END_POSITION].mean().item() for cache in (whole, without))
+    return attention, NORM.measured(abs(becomes / was - 1), f"from {was:.3f} to {becomes:.3f}")
+
+
+def _stand_in(own: Subject, found: Constant) -> tuple[Finding, ...]:
+    task, head = own.seen.task, found.head
+    fitted, fresh = task.sample(1000, own.seed + 1), task.sample(3000, own.seed + 2)
+    constant = learn_constant(own.model, fitted, head, STEPS)
+    learnt = sweep(own.model, fresh, [writing(head, constant)], loss)
+    share = found.written.constant[1:END_POSITION].mean().item()
+    return LEARNT.measured((learnt.values[0] - learnt.clean).item()), SHARE.measured(share)
 
 
 def _figures(found: Constant) -> tuple[Illustration, ...]:
-    size = found.written.mean.norm(dim=1)
-    panels = torch.stack([size, found.written.constant])
+    panels = torch.stack([found.written.mean.norm(dim=1), found.written.constant])
     captions = (
         f"Length of what head {found.head} writes at each position, on average.",
         "How much of what it writes there is that average: 1 if it never changes.",
     )
-    kinds = {"START and END": (0, END_POSITION)} | {
-        name: PLACES[name] for name in ("the first half", "the second half")
-    }
+    halves = ("the first half", "the second half")
+    kinds = {"START and END": (0, END_POSITION)} | {name: PLACES[name] for name in halves}
     return tuple(
         Illustration(position_points(row[None].cpu().numpy(), range(len(row)), kinds, measure), caption)
         for row, measure, caption in zip(panels, ("length", "constant share"), captions, strict=True)
     )
 
 
-def _table(found: Constant) -> Table:
-    rows = tuple((str(route), route.cut, route.kept) for route in found.routes)
-    columns = ("route", "taken away here alone", "taken away everywhere else")
+def _routes(found: Constant) -> Table:
+    rows = tuple((each.name, each.cut, each.kept) for each in found.routes.values())
+    columns = ("routes", "taken away here", "taken away everywhere else")
+    return Table(columns, rows, "Rise of the loss in nats.")
+
+
+def _places(found: Constant) -> Table:
     return Table(
-        columns, rows, f"Rise of the loss in nats (zeroing head {found.head} altogether: {found.zero:.4f})."
+        ("zeroed at", "rise of the loss"), tuple(found.places.items()), "In nats, one part at a time."
     )

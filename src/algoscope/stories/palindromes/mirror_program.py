@@ -18,7 +18,7 @@ from torch.nn import functional
 from algoscope.model.head import Head
 from algoscope.model.transformer import Transformer
 from algoscope.stories.palindromes.mean_field import Typical
-from algoscope.tasks.palindromes import HALF, PAIRS, Palindromes
+from algoscope.tasks.palindromes import END_POSITION, HALF, PAIRS
 
 Broken = Bool[Tensor, "batch pair"]
 """Which mirrored pairs differ, the outermost first."""
@@ -82,7 +82,7 @@ def read_tables(model: Transformer, layer: int) -> Tables:
     score, push = [], []
     for matched in (True, False):
         x = typical.normalize(typical.resid_before(layer, matched))
-        q = einsum(x[Palindromes.answer], W_Q, "d_model, head d_model d_head -> head d_head") + b_Q
+        q = einsum(x[END_POSITION], W_Q, "d_model, head d_model d_head -> head d_head") + b_Q
         k = einsum(x, W_K, "seq d_model, head d_model d_head -> head seq d_head") + b_K[:, None]
         score.append(einsum(q, k, "head d_head, head seq d_head -> head seq") / attention.d_head**0.5)
         push.append(einsum(x, line, "seq d_model, head d_model -> head seq"))
@@ -121,7 +121,7 @@ def predict(model: Transformer, layer: int, broken: Broken) -> Predicted:
     written = einsum(
         tables.attention(broken), value, "batch head seq, batch head seq d_model -> batch d_model"
     )
-    resid = before[0][Palindromes.answer] + written + attention.b_O.cpu()
+    resid = before[0][END_POSITION] + written + attention.b_O.cpu()
     scale = resid.new_ones(len(resid))
     if model.config.normalization_type != "none":
         scale = (resid.var(-1, correction=0) + model.config.eps).sqrt()

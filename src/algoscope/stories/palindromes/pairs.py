@@ -2,49 +2,86 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from algoscope.analysis.through import v_circuit
-from algoscope.correlation import rank_correlation
+from algoscope.correlation import best_rank_correlation, rank_correlation
 from algoscope.figures.heatmaps import heatmaps
 from algoscope.figures.pair_bars import bars_above
 from algoscope.model.head import Head
-from algoscope.questions.study import Finding, Illustration, Section, Table, Value
+from algoscope.questions.bound import at_least, at_most, less_than
+from algoscope.questions.claim import Claim, Finding, all_missing
+from algoscope.questions.seen import Seen
+from algoscope.questions.study import Illustration, Section, Table
 from algoscope.stories.palindromes.mirror_program import predict
 from algoscope.stories.palindromes.single_faults import LEAST_SHARE
-from algoscope.stories.palindromes.subject import DOUBLE, NO_READING, OURS, TEXT, Subject
+from algoscope.stories.palindromes.subject import NO_READING, TEXT, Subject, pair_name, subject
 from algoscope.tasks.palindromes import HALF, PAIRS
 
 WEAK = 0.1
 """Share of single mismatches that are missed."""
-AGREE = 0.6
-"""Rank correlation over ten pairs: by chance, one in thirty."""
+PAIR_NAMES = [pair_name(pair) for pair in range(HALF)]
+CORRELATION = "rank correlation over pairs"
+AGREE = at_least(0.6, "over ten pairs, one in thirty by chance")
+
+READERS = Claim(
+    "pair-readers", "Of every pair that is reported at all, the reading head tells most.",
+    "pairs of which another head tells most", at_most(0),
+)  # fmt: skip
+IDLE = Claim(
+    "idle-head", "Neither zeroing nor averaging a head beside the reading head costs anything.",
+    "largest rise of the loss in nats", at_most(0.005), TEXT,
+    "Ablation testing showed that H1.1 is not useful at all.",
+)  # fmt: skip
+IDLE_BY_PAIR = Claim(
+    "idle-head-by-pair", "The heads beside the reading head report no pair.",
+    "largest share of what all heads tell of one pair", less_than(LEAST_SHARE), TEXT,
+    "H1.1 is not useful at all",
+)  # fmt: skip
+OVERLOOKED = Claim(
+    "weak-pairs", "No pair is overlooked: whichever alone is broken, the model tells.",
+    f"pairs of which {WEAK:.0%} or more are missed", at_most(0),
+)  # fmt: skip
+PREDICTED = Claim(
+    "weak-pairs-rank-correlation", "The position circuits rank the pairs as they are missed.",
+    CORRELATION, AGREE,
+)  # fmt: skip
+NAMED = Claim(
+    "weak-pairs-named",
+    "The position circuits name the pairs that are missed more often than not, and no others.",
+    "pairs that are only predicted, or only missed", at_most(0),
+)  # fmt: skip
+SURE = Claim(
+    "weak-pairs-logit-rank-correlation",
+    "The position circuits rank the pairs by how sure the model is of each.",
+    CORRELATION, AGREE,
+)  # fmt: skip
+BY_VALUES = Claim(
+    "weak-pairs-v-circuit-rank-correlation",
+    "The V-composition circuit alone ranks the pairs as they are missed.",
+    CORRELATION, AGREE,
+)  # fmt: skip
+WRONG_SIGN = Claim(
+    "wrong-sign-pairs",
+    "Every pair for which the V-composition circuit is the wrong way round is overlooked.",
+    "such pairs that are seen all the same", at_most(0), TEXT,
+    "it turns out that the model's functionality breaks down at these positions as well!",
+)  # fmt: skip
+TWO = Claim(
+    "two-mismatch-interaction",
+    "A second mismatch hides no first one: two broken pairs are missed no more than the more visible alone.",
+    "largest rise of the share missed", at_most(0.05),
+)  # fmt: skip
 
 
-def readers(subject: Subject) -> Section:
+def readers(seen: Seen) -> Section:
     """Which head reports which pair?"""
-    faults, reader = subject.faults, subject.reading.head
-    by_pair = [faults.reporters(pair) for pair in range(HALF)]
-    names = [_pair(pair) for pair in range(HALF)]
-    others = {
-        name: heads[0] for name, heads in zip(names, by_pair, strict=True) if heads and heads[0] != reader
-    }
-    said = "".join(f"; head {head} reports {name}" for name, head in others.items())
-    finding = Finding(
-        "pair-readers",
-        f"Of every pair that is reported at all, the reading head tells most{said}.",
-        [heads[0] if heads else None for heads in by_pair],
-        "head that tells most of each pair, the outermost first",
-        "no other head for any pair",
-        None if reader is None else not others,
-        OURS,
-        NO_READING if reader is None else "",
-    )
-    chart = heatmaps(
-        {"": faults.told.T.numpy()}, list(faults.heads), names, ("head", "pair"), "push", middle=0.0
-    )
+    own = subject(seen)
+    faults = own.faults
+    panel = {"": faults.told.T.numpy()}
+    chart = heatmaps(panel, list(map(str, faults.heads)), PAIR_NAMES, ("head", "pair"), "push", middle=0.0)
     caption = (
         "How much further each head pushes towards “not palindrome” at END when only this pair is broken, as "
         f"against palindromes, over {faults.count:,} sequences for each pair (logits times the final norm's "
@@ -55,21 +92,21 @@ def readers(subject: Subject) -> Section:
         "Which head reports which pair?",
         "Averages over random sequences hide what only one pair does. So each of the ten pairs is broken "
         "alone, and each head's push at END is compared with its push on palindromes. An ablation on "
-        "sequences that hardly ever have a single fault can't see this.",
-        (finding, _idle(subject)),
+        f"sequences that hardly ever have a single fault can't see this; here, on {len(own.examples):,} "
+        "examples.",
+        (_most(own), *_beside(own)),
         (Illustration(chart, caption),),
     )
 
 
-def weakness(subject: Subject) -> Section:
+def weakness(seen: Seen) -> Section:
     """Which pairs are overlooked, and do the weights say so?"""
-    faults = subject.faults
-    weak = [list(pair) for pair, missed in zip(PAIRS, faults.missed.tolist(), strict=True) if missed >= WEAK]
-    weak.sort()
-    question = "Which pairs does the model overlook, and do its weights say so?"
+    own = subject(seen)
+    missed, predicted, by_values = own.faults.missed, _predicted(own), _by_values(own)
+    weak = [pair for pair in range(HALF) if missed[pair] >= WEAK]
     text = (
-        f"Each pair is broken alone in {faults.count:,} sequences, and the share that the model takes for "
-        "palindromes is measured. The prediction runs the position circuits of all heads on a typical "
+        f"Each pair is broken alone in {own.faults.count:,} sequences, and the share that the model takes "
+        "for palindromes is measured. The prediction runs the position circuits of all heads on a typical "
         "input, in which every number is the mean of all numbers, and takes what is left for “palindrome” "
         "in front of the final norm as log odds: weights, no example and no fitted constant. (It was chosen "
         "over the margin behind the norm when both had been seen on the public ARENA model.) The "
@@ -77,194 +114,142 @@ def weakness(subject: Subject) -> Section:
         "position less that of its earlier one."
     )
     findings = (
-        Finding(
-            "weak-pairs",
-            "No pair is overlooked." if not weak else f"{len(weak)} of {HALF} pairs are overlooked.",
-            [[*pair] for pair in weak],
-            f"pairs [later, earlier] of which {WEAK:.0%} or more are missed",
-            "none",
-            not weak,
-            OURS,
+        OVERLOOKED.measured(len(weak), f"overlooked: {_names(weak)}"),
+        _correlation(PREDICTED, predicted, missed),
+        _both(predicted, missed),
+        _correlation(SURE, predicted, -own.faults.logit),
+        _correlation(BY_VALUES, by_values, missed),
+        _wrong_signs(by_values, missed),
+        _two(own),
+    )
+    question = "Which pairs does the model overlook, and do its weights say so?"
+    return Section("weak-pairs", question, text, findings, _figures(own), (_table(own),))
+
+
+def _most(own: Subject) -> Finding:
+    """Which pairs another head tells most of."""
+    if own.reader is None:
+        return READERS.missing(NO_READING)
+    loudest = {pair_name(pair): own.faults.reporters(pair)[:1] for pair in range(HALF)}
+    others = {name: head for name, (head,) in ((n, h) for n, h in loudest.items() if h) if head != own.reader}
+    silent = [name for name, heads in loudest.items() if not heads]
+    said = "".join(f"head {head} tells most of {name}; " for name, head in others.items())
+    return READERS.measured(len(others), f"{said}nobody tells of {', '.join(silent) or 'none'}")
+
+
+def _beside(own: Subject) -> tuple[Finding, ...]:
+    """What the heads of the reading head's layer are worth: in a random sequence, and pair by pair."""
+    faults, reader = own.faults, own.reader
+    others = [head for head in faults.heads if reader and head != reader and head.layer == reader.layer]
+    if not others:
+        reason = "there is no other head in its layer" if reader else NO_READING
+        return all_missing((IDLE, IDLE_BY_PAIR), reason)
+
+    def cost(head: Head) -> float:
+        return max(own.zeroed[head], own.averaged[head])
+
+    worst = max(others, key=cost)
+    share, pair, teller = max(
+        (faults.share(pair, head), pair, head) for head in others for pair in range(HALF)
+    )
+    return (
+        IDLE.measured(
+            cost(worst),
+            f"head {worst}: {own.zeroed[worst]:.4f} with zeros, {own.averaged[worst]:.4f} with its mean",
         ),
-        *_correlations(subject),
-        _wrong_signs(subject),
-        _two(subject),
-    )
-    return Section("weak-pairs", question, text, findings, _figures(subject), (_table(subject),))
-
-
-def _idle(subject: Subject) -> Finding:
-    """Whether another head of the reading layer reports a pair."""
-    faults, own = subject.faults, subject.reader
-    others = [
-        name for name in faults.heads if own and name != str(own) and Head.parse(name).layer == own.layer
-    ]
-    claim, share = "The heads beside the reading head report no pair.", None
-    if others:
-        share, name, pair = max(
-            (faults.share(pair, name), name, pair) for name in others for pair in range(HALF)
-        )
-        claim = f"Head {name}, beside the reading head, reports no pair"
-        claim += f": of {_pair(pair)} it tells most, {share:.0%} of what all heads tell." if share else "."
-    return Finding(
-        "idle-head-by-pair",
-        claim,
-        share,
-        "largest share of what all heads tell of one pair",
-        f"less than {LEAST_SHARE:g}",
-        None if share is None else share < LEAST_SHARE,
-        TEXT,
-        "" if others else "there is no other head in its layer" if own else NO_READING,
-        "H1.1 is not useful at all",
+        IDLE_BY_PAIR.measured(share, f"head {teller} of {pair_name(pair)}" if share else ""),
     )
 
 
-def _predicted(subject: Subject) -> torch.Tensor | None:
+def _predicted(own: Subject) -> Float[Tensor, "pair"] | None:
     """The probability of overlooking each pair, from weights alone."""
-    if subject.reader is None:
+    if own.reader is None:
         return None
     single = torch.eye(HALF, dtype=torch.bool)
     # Numbers add their noise in front of the final norm, so it is the margin there that keeps an answer safe.
-    return torch.sigmoid(-predict(subject.model, subject.reader.layer, single).margin)
+    return torch.sigmoid(-predict(own.model, own.reader.layer, single).margin)
 
 
-def _published(subject: Subject) -> torch.Tensor | None:
-    """The same by the published reasoning: the V-composition circuit alone."""
-    if subject.reader is None or subject.matcher is None:
+def _by_values(own: Subject) -> Float[Tensor, "pair"] | None:
+    """The V-composition circuit alone, as the text reasons; positive is the wrong way round."""
+    if own.lacks:
         return None
-    values = v_circuit(subject.model, subject.matcher, subject.reader, subject.direction.vector)
+    values = v_circuit(own.model, *own.circuit, own.direction.vector)
     later, earlier = torch.tensor(PAIRS).T
     return values[earlier] - values[later]
 
 
-def _correlations(subject: Subject) -> tuple[Finding, ...]:
-    faults = subject.faults
-    measures = (
-        (
-            "weak-pairs-rank-correlation",
-            "The position circuits predict which pairs are missed.",
-            _predicted(subject),
-            faults.missed,
-            OURS,
-            "",
-        ),
-        (
-            "weak-pairs-logit-rank-correlation",
-            "The position circuits predict how sure the model is of each pair.",
-            _predicted(subject),
-            -faults.logit,
-            OURS,
-            "",
-        ),
-        (
-            "weak-pairs-v-circuit-rank-correlation",
-            "The V-composition circuit alone predicts which pairs are missed.",
-            _published(subject),
-            faults.missed,
-            TEXT,
-            "",
-        ),
-    )
-    return tuple(_correlation(*measure) for measure in measures)
-
-
 def _correlation(
-    identity: str,
-    claim: str,
-    predicted: torch.Tensor | None,
-    measured: torch.Tensor,
-    source: str,
-    quote: str,
+    claim: Claim, predicted: Float[Tensor, "pair"] | None, measured: Float[Tensor, "pair"]
 ) -> Finding:
-    value = None if predicted is None else rank_correlation(predicted, measured)
-    value = None if value is None or math.isnan(value) else value
-    reason = ""
-    if value is None:
-        reason = "every pair is missed equally often" if predicted is not None else "a role is missing"
-    return Finding(
-        identity,
-        claim,
-        value,
-        "rank correlation over pairs",
-        f"at least {AGREE:g}",
-        None if value is None else value >= AGREE,
-        source,
-        reason,
-        quote,
+    """Held against the bound only where ties leave room to reach it."""
+    if predicted is None:
+        return claim.missing("a head that the prediction needs was not found")
+    if len(measured.unique()) < 2 or len(predicted.unique()) < 2:
+        return claim.missing("all pairs are alike: there is nothing to rank")
+    best = best_rank_correlation(predicted, measured)
+    if not claim.bound.holds(best):
+        ties = int((measured == measured.mode().values).sum())
+        return claim.missing(f"{ties} of {HALF} pairs tie, so that no ranking reaches more than {best:.3f}")
+    return claim.measured(rank_correlation(predicted, measured), f"of the {best:.3f} that ties allow")
+
+
+def _both(predicted: Float[Tensor, "pair"] | None, missed: Float[Tensor, "pair"]) -> Finding:
+    if predicted is None:
+        return NAMED.missing(NO_READING)
+    named, so = predicted > 0.5, missed > 0.5
+    said = (
+        f"predicted: {_names(named.nonzero()[:, 0].tolist())}; missed: {_names(so.nonzero()[:, 0].tolist())}"
     )
+    return NAMED.measured(int((named != so).sum()), said)
 
 
-def _wrong_signs(subject: Subject) -> Finding:
+def _wrong_signs(by_values: Float[Tensor, "pair"] | None, missed: Float[Tensor, "pair"]) -> Finding:
     """Whether the pairs whose V-composition has the wrong sign are those that are missed."""
-    identity, quote = "wrong-sign-pairs", "the model's functionality breaks down at these positions as well"
-    claim = "Every pair for which the V-composition circuit is the wrong way round is overlooked."
-    unit, expected = "pairs [later, earlier] that are seen all the same", "none"
-    gap = _published(subject)
-    if gap is None:
-        return Finding(identity, claim, None, unit, expected, None, TEXT, "a role is missing", quote)
-    wrong = (gap > 0).nonzero()[:, 0].tolist()
-    seen = [pair for pair in wrong if subject.faults.missed[pair] < WEAK]
-    if wrong:
-        claim += (
-            " They are "
-            + ", ".join(f"{_pair(p)} ({subject.faults.missed[p]:.0%} missed)" for p in wrong)
-            + "."
-        )
-    value: Value = [list(PAIRS[pair]) for pair in seen]
-    reason = "" if wrong else "no pair is the wrong way round"
-    return Finding(identity, claim, value, unit, expected, not seen if wrong else None, TEXT, reason, quote)
+    if by_values is None:
+        return WRONG_SIGN.missing("a head that the circuit needs was not found")
+    wrong = (by_values > 0).nonzero()[:, 0].tolist()
+    if not wrong:
+        return WRONG_SIGN.missing("no pair is the wrong way round")
+    said = ", ".join(f"{pair_name(pair)} is missed {missed[pair]:.1%} of the time" for pair in wrong)
+    return WRONG_SIGN.measured(sum(missed[pair].item() < WEAK for pair in wrong), said)
 
 
-def _two(subject: Subject) -> Finding:
-    """Whether a second fault makes the first one visible."""
-    grid, single = subject.double_faults, subject.faults.missed
-    excess = grid - torch.minimum(single[:, None], single)
-    excess = torch.where(excess.isnan(), -1.0, excess)
+def _two(own: Subject) -> Finding:
+    """Whether a second fault hides the first one."""
+    single = own.faults.missed
+    excess = (own.double_faults.missed - torch.minimum(single[:, None], single)).nan_to_num(-1.0)
     a, b = divmod(int(excess.argmax()), HALF)
-    return Finding(
-        "two-mismatch-interaction",
-        "A second mismatch never hides the first: with two broken pairs the model misses no more than "
-        f"with the more visible of them alone. The nearest to an exception are {_pair(a)} and {_pair(b)}.",
-        excess[a, b].item(),
-        "largest rise of the share missed",
-        "at most 0.05",
-        excess[a, b].item() <= 0.05,
-        OURS,
-    )
+    return TWO.measured(excess[a, b].item(), f"{pair_name(a)} and {pair_name(b)}")
 
 
-def _figures(subject: Subject) -> tuple[Illustration, ...]:
-    predicted, names = _predicted(subject), [_pair(pair) for pair in range(HALF)]
-    grid = heatmaps(
-        {"": subject.double_faults.numpy()}, names, names, ("one pair", "another"), "share missed"
-    )
+def _figures(own: Subject) -> tuple[Illustration, ...]:
+    predicted, double = _predicted(own), own.double_faults
+    panel = {"": double.missed.numpy()}
+    grid = heatmaps(panel, PAIR_NAMES, PAIR_NAMES, ("one pair", "another"), "share missed")
     two = Illustration(
         grid,
-        f"The share of sequences taken for palindromes when two pairs are broken, {DOUBLE} for each two.",
+        f"The share that is taken for palindromes when two pairs are broken, of {double.count} for each two.",
     )
     if predicted is None:
         return (two,)
-    chart = bars_above(
-        names,
-        {"predicted": predicted.numpy(), "measured": subject.faults.missed.numpy()},
-        "broken pair",
-    )
+    measures = {"predicted": predicted.numpy(), "measured": own.faults.missed.numpy()}
     caption = (
         "The probability of overlooking each pair, predicted from weights alone, and the share that the "
         "model overlooks."
     )
-    return Illustration(chart, caption), two
+    return Illustration(bars_above(PAIR_NAMES, measures, "broken pair"), caption), two
 
 
-def _table(subject: Subject) -> Table:
-    faults, predicted, published = subject.faults, _predicted(subject), _published(subject)
+def _table(own: Subject) -> Table:
+    predicted, by_values = _predicted(own), _by_values(own)
     rows = tuple(
         (
-            _pair(pair),
-            faults.missed[pair].item(),
-            faults.logit[pair].item(),
+            pair_name(pair),
+            own.faults.missed[pair].item(),
+            own.faults.logit[pair].item(),
             None if predicted is None else predicted[pair].item(),
-            None if published is None else -published[pair].item(),
+            None if by_values is None else -by_values[pair].item(),
         )
         for pair in range(HALF)
     )
@@ -272,5 +257,5 @@ def _table(subject: Subject) -> Table:
     return Table(columns, rows, "Single mismatches, pair by pair. Positive speaks for “not palindrome”.")
 
 
-def _pair(index: int) -> str:
-    return f"{PAIRS[index][0]}–{PAIRS[index][1]}"
+def _names(pairs: list[int]) -> str:
+    return ", ".join(map(pair_name, pairs)) or "none"

@@ -1,47 +1,45 @@
-"""Two searches for sequences that fool a palindrome model: one knows its weak pairs, one knows nothing."""
+"""A search for sequences that fool a palindrome model, from where it is known to be weak."""
 
 from __future__ import annotations
 
 import torch
-from torch.nn import functional
 
 from algoscope.discovery.adversarial import Fooled, search
 from algoscope.model.transformer import Transformer
 from algoscope.stories.palindromes.mirror_program import Tables
-from algoscope.stories.palindromes.single_faults import random_faults
-from algoscope.tasks.changes import token_changes
-from algoscope.tasks.palindromes import HALF, VALUES, Palindromes, broken_at, mirrored_changes
+from algoscope.stories.palindromes.single_faults import DoubleFaults, SingleFaults
+from algoscope.tasks.palindromes import HALF, Palindromes, broken_at, mirrored_changes
 
-WALKERS, STEPS, NEIGHBOURS = 30, 8, 12
+WALKERS, STEPS, NEIGHBOURS = 12, 8, 12
+"""Walkers of each kind."""
 WEAKEST = 3
-"""Pairs that the guided search breaks: those that the tables push least for."""
-AT_FIRST = 2
-"""Pairs that are broken where the unguided search begins."""
+"""Pairs, or twos of them, that walkers of one kind share."""
 
 
-def guided_search(model: Transformer, tables: Tables, seed: int) -> Fooled:
-    """Start from sequences with one of the weakest pairs broken, and break no other."""
-    push = tables.pushed(torch.eye(HALF, dtype=torch.bool)).sum(-1)
-    weakest = push.argsort()[:WEAKEST]
-    broken = functional.one_hot(weakest[torch.arange(WALKERS) % WEAKEST], HALF).bool()
+def guided_search(
+    model: Transformer, tables: Tables | None, single: SingleFaults, double: DoubleFaults, seed: int
+) -> Fooled:
+    """Walk from four kinds of sequences, so that nothing that is known to be missed is left untried.
+
+    One of the pairs is broken that the weights push least for; one of the pairs that are missed most often;
+    two pairs that are missed most often together; and what was missed when pairs were broken at random, if
+    anything was. No step breaks another pair or mends one.
+    """
+    each = torch.arange(WALKERS) % WEAKEST
+    alone = torch.eye(HALF, dtype=torch.bool)
+    broken = [alone[single.missed.argsort(descending=True, stable=True)[each]], double.ranked[each]]
+    if tables is not None:
+        broken.append(alone[tables.pushed(alone).sum(-1).argsort()[each]])
+    missed = [
+        # Evenly from all that were missed: the first ones are all of one pair.
+        faults.fooling[:: max(1, len(faults.fooling) // WALKERS)][:WALKERS]
+        for faults in (single, double)
+    ]
     return search(
         model,
         Palindromes(),
-        broken_at(broken, seed),
+        Palindromes().examples(torch.cat([broken_at(torch.cat(broken), seed).tokens, *missed])),
         mirrored_changes,
-        steps=STEPS,
-        neighbours=NEIGHBOURS,
-        seed=seed,
-    )
-
-
-def unguided_search(model: Transformer, seed: int) -> Fooled:
-    """Start from sequences with two broken pairs anywhere, and change single numbers."""
-    return search(
-        model,
-        Palindromes(),
-        broken_at(random_faults(WALKERS, AT_FIRST, seed), seed),
-        token_changes(range(VALUES)),
         steps=STEPS,
         neighbours=NEIGHBOURS,
         seed=seed,
