@@ -20,7 +20,9 @@ from algoscope.analysis.attribution import (
 )
 from algoscope.analysis.components import Components, decompose
 from algoscope.analysis.linearised import LinearFit, fit_norm
+from algoscope.discovery.needs import Needs, needs
 from algoscope.errors import UserError
+from algoscope.model.head import Head
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.answers import right, surprise
 from algoscope.tasks.task import Examples, Task
@@ -106,6 +108,16 @@ class Seen:
             return None
         after = class_direction(self.model, towards=0, against=1, name=self.task.classes[0])
         return contributions(self.components, pull_back(after, self.fit, "before the final norm"), centre)
+
+    @cached_property
+    def needs(self) -> Needs:
+        """What it costs to take each head and MLP away, on some of the kept examples."""
+        return needs(self.model, self.kept, self.seed)
+
+    @property
+    def needed_heads(self) -> tuple[Head, ...]:
+        """The heads that are needed, or stand in for one another, in the order of the computation."""
+        return tuple(part.head for part in sorted(set(self.needs.used)) if part.head)
 
     @property
     def one_answer(self) -> bool:
