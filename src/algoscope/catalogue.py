@@ -35,7 +35,7 @@ def entries() -> list[Entry]:
     found = []
     for name in registry.names():
         task = registry.get(name)
-        mine = [model for model in models if model.task == name]
+        mine: list[Checkpoint | None] = [model for model in models if model.task == name]
         found += [_entry(task, model) for model in mine or [None]]
     return found
 

@@ -15,9 +15,10 @@ from algoscope.catalogue import Entry
 def listing_table(entries: Sequence[Entry]) -> Table:
     """A line for each task, with the size and the recorded accuracy of its model."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("task", "asks", "answer", "model", "parameters", "right"):
-        justify = "right" if heading in ("parameters", "right") else "left"
-        table.add_column(heading, no_wrap=heading != "asks", justify=justify)
+    for heading in ("task", "asks", "answer", "model"):
+        table.add_column(heading, no_wrap=heading != "asks")
+    for heading in ("parameters", "right"):
+        table.add_column(heading, no_wrap=True, justify="right")
     for entry in entries:
         size = "" if entry.parameters is None else f"{entry.parameters:,}"
         right = "" if entry.accuracy is None else f"{entry.accuracy:.2%}"
