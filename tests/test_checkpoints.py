@@ -11,6 +11,7 @@ from algoscope.errors import UserError
 from algoscope.model.checkpoint import write
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
+from algoscope.tasks import registry
 from algoscope.tasks.brackets import Brackets
 
 SETTINGS = {
@@ -115,3 +116,8 @@ def test_the_public_models_are_read_with_their_published_settings(reference):
         n_layers=2, d_model=28, n_heads=2, d_head=14, n_ctx=22, d_vocab=33, d_vocab_out=2,
         attention_dir="causal", normalization_type="LN", eps=1e-5,
     )  # fmt: skip
+
+
+def test_each_task_has_a_shipped_model_and_all_are_under_3_megabytes():
+    assert set(checkpoints.shipped()) == set(registry.names())
+    assert sum(path.stat().st_size for path in checkpoints.shipped().values()) < 3_000_000

@@ -27,6 +27,16 @@ def test_each_name_gives_the_task_that_is_called_so(name: str):
 
 
 @pytest.mark.parametrize("name", registry.names())
+def test_each_task_is_documented_with_its_question_classes_and_concepts(name: str):
+    task = registry.get(name)
+    page = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text()
+    section = page.split(f"\n## {name}\n")[1].split("\n## ")[0]
+    assert task.asks in section
+    for concept in task.sample(2, seed=0).concepts:
+        assert f"`{concept}`" in section, concept
+
+
+@pytest.mark.parametrize("name", registry.names())
 def test_each_task_agrees_with_itself(name: str):
     task = registry.get(name)
     examples = task.sample(7, seed=0)
