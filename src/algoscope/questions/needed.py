@@ -57,15 +57,15 @@ def needed(seen: Seen) -> Section:
     """Which heads and MLPs are needed?"""
     found = seen.needs
     text = (
-        f"On {len(found.examples):,} inputs the output of each head and MLP is replaced, at every position: by "
-        "zero; by its mean over these inputs, position by position, which takes away what it says of the "
+        f"On {len(found.examples):,} inputs the output of each head and MLP is replaced, at every position: "
+        "by zero; by its mean over these inputs, position by position, which takes away what it says of the "
         "input; and by its output on another input (resampling), which also says something false. The loss, "
         "the cross-entropy with the truth, then rises; 1 is the loss of an even guess, and the intervals are "
-        f"95 % over inputs. Needed is a part whose mean costs {LIMIT:g} or more, and surely something; one that "
-        "surely costs less is unneeded; others are undecided. A part that is unneeded but costs much when "
-        "resampled is heard, though the model can do without it. Where inputs differ in length or in where "
-        "they are answered, means and other inputs mix places up. Only zero depends on how the weights share "
-        "constants out between parts: these are the weights that are stored."
+        f"95 % over inputs. Needed is a part whose mean costs {LIMIT:g} or more, and surely something; one "
+        "that surely costs less is unneeded; others are undecided. A part that is unneeded but costs much "
+        "when resampled is heard, though the model can do without it. Where inputs differ in length or in "
+        "where they are answered, means and other inputs mix places up. Only zero depends on how the weights "
+        "share constants out between parts: these are the weights that are stored."
     )
     return Section(
         "needed",
@@ -128,7 +128,8 @@ def _order(seen: Seen) -> Finding:
         return ORDER.measured(value, "the two orders are the same")
     said = (
         f"furthest apart: {odd.words} is number {first[odd]} of {len(parts)} by its push "
-        f"({push[odd]:.2f} logits) and number {last[odd]} by need ({found.mean[odd].rise.mean:.2g}). {why(found, odd)}"
+        f"({push[odd]:.2f} logits) and number {last[odd]} by need ({found.mean[odd].rise.mean:.2g}). "
+        f"{why(found, odd)}"
     )
     return ORDER.measured(value, said)
 
@@ -136,6 +137,10 @@ def _order(seen: Seen) -> Finding:
 def why(found: Needs, part: Component) -> str:
     """Why a part's push does not tell how much it is needed, from what it costs towards the answer alone."""
     whole, direct = found.mean[part].rise.mean, found.direct[part].rise.mean
+    for group in found.backups:
+        if part in group.parts:
+            others = " and ".join(str(each) for each in group.parts if each != part)
+            return f"{others} stands in for it: together they cost {group.effect.rise.mean:.2g}."
     if direct < whole - LIMIT:
         return (
             f"Towards the answer alone it costs {direct:.2g}: the rest goes through later parts that read "
@@ -152,7 +157,7 @@ def why(found: Needs, part: Component) -> str:
 
 
 def pushes(seen: Seen) -> dict[Component, float] | None:
-    """How far each head and MLP pushes on average: towards the truth; of two, towards the first where true."""
+    """How far each head and MLP pushes the truth on average; of two classes, where it is the first."""
     if seen.pushed is None:
         return None
     labels = seen.kept.labels
