@@ -42,7 +42,9 @@ def study(
     name_or_path: Annotated[str, typer.Argument(help="A model that comes with algoscope, or a checkpoint.")],
     task: Annotated[
         str | None,
-        typer.Option(help="Else what the file records: brackets, palindromes or file.py:ClassName."),
+        typer.Option(
+            help="Else what the file records: a name that `algoscope list` shows, or file.py:ClassName."
+        ),
     ] = None,
     examples: Annotated[
         int | None, typer.Option(min=2, help="How many; else 5000, or all that --data holds.")
@@ -97,9 +99,31 @@ def study(
     typer.echo(f"report: {page}", err=json)
 
 
+@app.command(name="list")
+def list_(
+    json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
+) -> None:
+    """Show the tasks that come with algoscope, and the models.
+
+    For each model its size, and which share of fresh inputs it answers right by the record of its training.
+    """
+    from rich.console import Console
+
+    from algoscope.catalogue import entries
+    from algoscope.report.listing import listing_json, listing_table
+
+    if json:
+        typer.echo(listing_json(entries()), nl=False)
+    else:
+        width = None if sys.stdout.isatty() else 160
+        Console(markup=False, highlight=False, width=width).print(listing_table(entries()))
+
+
 @app.command()
 def train(
-    task: Annotated[str, typer.Argument(help="brackets, palindromes, or your own file.py:ClassName.")],
+    task: Annotated[
+        str, typer.Argument(help="A name that `algoscope list` shows, or your own file.py:ClassName.")
+    ],
     seed: Annotated[int, typer.Option(help="Decides the first weights and every example.")] = 0,
     out: Annotated[Path | None, typer.Option(help="The checkpoint; else TASK-SEED.safetensors.")] = None,
     steps: Annotated[int | None, typer.Option(help="How many; the learning rate ends near 0.")] = None,

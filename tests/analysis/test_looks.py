@@ -12,7 +12,17 @@ from torch import Tensor
 
 from algoscope.analysis.batching import everywhere
 from algoscope.analysis.look_patterns import elsewhere, judged, named, queries
-from algoscope.analysis.looks import FITS, LEAST_SHARE, Look, best_of, looks, overlap, picture, steadiness
+from algoscope.analysis.looks import (
+    FITS,
+    LEAST_SHARE,
+    Fit,
+    Look,
+    best_of,
+    looks,
+    overlap,
+    picture,
+    steadiness,
+)
 from algoscope.errors import UserError
 from algoscope.model.config import Config
 from algoscope.model.head import Head
@@ -347,6 +357,13 @@ def test_too_few_rows_with_a_key_are_not_tried():
     assert look["offset +6"].share == pytest.approx(2 / SEQ)
     assert look["offset +8"] is None
     assert all(fit.share >= LEAST_SHARE for fit in look.fits)
+
+
+def test_the_runner_up_is_nearest_of_those_that_mark_other_keys():
+    first, last, same, near = named(SEQ, WORDS, {})[4:8]
+    best = Fit(first, 0.95, 0.3, 1.0)
+    fits = (best, Fit(same, 0.95, 0.3, 1.0), Fit(near, 0.9, 0.3, 1.0), Fit(last, 0.93, 0.3, 0.5))
+    assert Look(Head(0, 0), best, None, fits, None).runner_up is fits[2]
 
 
 def test_looking_by_place_is_steady_and_looking_by_token_is_not():

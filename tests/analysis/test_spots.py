@@ -57,7 +57,9 @@ def test_too_few_answers_and_those_that_are_all_are_no_spot():
 
 def test_a_measurement_and_a_concept_of_many_values_tell_no_kinds_apart():
     examples = with_concepts(
-        measured=torch.rand(COUNT), many=torch.arange(COUNT), vector=torch.ones(COUNT, 4, 2)
+        halves=HALVES.double(),
+        many=torch.arange(COUNT),
+        vector=torch.ones(COUNT, 4, 2, dtype=torch.long),
     )
     spot = found(torch.ones(2 * COUNT, dtype=torch.bool), examples)
     assert {each.what for each in spot.values()} == {"answer number", "length"}

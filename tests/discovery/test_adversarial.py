@@ -3,10 +3,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from algoscope.analysis.accuracy import answer_logits
+from algoscope.discovery import adversarial
 from algoscope.discovery.adversarial import among, fooled, search, smallest_margin
 from algoscope.errors import UserError
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
+from algoscope.tasks.answers import right
 from algoscope.tasks.brackets import Brackets
 from algoscope.tasks.changes import token_changes
 from algoscope.tasks.task import Examples
@@ -115,3 +118,41 @@ def test_a_task_without_neighbours_cannot_be_searched(untrained):
     task = Brackets()
     with pytest.raises(UserError, match="define `neighbours`"):
         search(untrained, task, task.sample(3, 0), lambda tokens, generator: None, steps=1, neighbours=2)
+
+
+class Scripted:
+    """Proposes what it is told to, step by step, and keeps what it was asked to change."""
+
+    def __init__(self, *steps):
+        self.steps, self.asked = list(steps), []
+
+    def __call__(self, tokens, generator):
+        self.asked.append(tokens.clone())
+        return self.steps[len(self.asked) - 1]
+
+
+def test_a_walker_goes_to_its_own_most_misleading_neighbour(untrained, monkeypatch):
+    monkeypatch.setattr(adversarial, "WANDERS", 0.0)
+    task = Brackets()
+
+    def margins(examples):
+        return smallest_margin(answer_logits(untrained, examples), examples)
+
+    pool = task.sample(40, 1)
+    pool = pool[margins(pool).argsort(descending=True)]
+    # The first walker stands higher than its neighbours, the second lower; each one's best comes last.
+    start = pool[[0, 39]]
+    near = pool[[10, 20, 30, 5, 15, 25]].tokens
+    scripted = Scripted(near, near)
+    search(untrained, task, start, scripted, steps=2, neighbours=3, seed=0)
+    assert torch.equal(scripted.asked[1][[0, 3]], torch.stack([near[2], start.tokens[1]]))
+
+
+def test_a_start_that_is_wrong_itself_is_found_though_none_of_its_neighbours_is(untrained):
+    task = Brackets()
+    examples = task.sample(100, 0)
+    correct = right(answer_logits(untrained, examples), examples.labels)
+    wrong, fine = examples[~correct][:1], examples[correct][:1]
+    found = search(untrained, task, wrong, lambda tokens, generator: fine.tokens, steps=1, neighbours=1)
+    assert torch.equal(found.tokens, wrong.tokens)
+    assert found.tried == 2

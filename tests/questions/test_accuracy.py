@@ -69,6 +69,17 @@ def test_answers_at_places_that_differ_are_numbered_within_their_input(seen_echo
     )
     assert "which differ from input to input" in section.text
     assert list(section.illustrations[-1].figure.data[0].x) == ["0", "1"]
+    assert [row[0] for row in section.tables[0].rows[-2:]] == ["answer 0", "answer 1"]
+
+
+def test_of_three_kinds_the_one_without_an_example_is_named(echo, echo_model, found):
+    class WithFives(type(echo)):
+        def groups(self, examples):
+            return {**super().groups(examples), "of five letters": examples.tokens[:, 0] == 9}
+
+    seen = see(echo_model, WithFives(), echo.sample(100, seed=0))
+    finding = found(accuracy(seen))["accuracy-by-kind"]
+    assert (len(finding.value), finding.note) == (2, "without an example: of five letters")
 
 
 def test_with_one_answer_there_are_no_whole_inputs_and_no_numbers(seen_majority, verdicts):
@@ -79,7 +90,9 @@ def test_a_kind_without_an_example_is_named_and_not_counted(majority, counting_m
     ones = majority.examples(majority.encode(["11111", "11110", "01111"]))
     section = accuracy(see(counting_model, majority, ones))
     assert "accuracy-by-kind" not in found(section)
-    assert len(section.illustrations) == 1
+    (bars,) = section.illustrations
+    assert list(bars.figure.data[0].y) == ["all (3)"]
+    assert [row[0] for row in section.tables[0].rows] == ["all"]
 
 
 def test_the_table_has_a_row_for_all_each_kind_and_each_answer(seen_echo):

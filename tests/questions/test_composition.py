@@ -6,7 +6,7 @@ import torch
 from algoscope.model.config import Config
 from algoscope.model.head import Head, every_head
 from algoscope.model.transformer import Transformer
-from algoscope.questions.composition import composition_of
+from algoscope.questions.composition import composition, composition_of
 from algoscope.questions.seen import Seen, see
 
 
@@ -69,6 +69,14 @@ def test_random_weights_compose_with_nothing(majority, found):
     section = composition_of(seen, every_head(config))
     assert [finding.verdict for finding in section.findings] == ["refuted", "refuted"]
     assert section.tables[0].rows == ()
+
+
+def test_by_itself_it_asks_about_the_heads_that_are_needed(wired, found):
+    # Nothing that is wired reaches the logits, so no head is needed.
+    assert wired.needed_heads == ()
+    by_itself = found(composition(wired))
+    assert by_itself["composition-any"].verdict == "holds"
+    assert by_itself["composition-needed"].note == "no two needed heads stand in different layers"
 
 
 def test_one_layer_is_open_once_with_the_reason(seen_echo, found):

@@ -176,6 +176,8 @@ def test_no_needed_head_leaves_every_claim_open():
     findings = looks_of(seen, ()).findings
     assert [each.verdict for each in findings] == ["open"] * 4
     assert {each.note for each in findings} == {"no head is needed"}
+    alone = looks_of(see(looking(BACK_4), Third(), Third().sample(20, seed=0)), ()).findings
+    assert [each.id for each in alone] == [NAMED.id, POINTED.id, BY_CONTENT.id]
 
 
 def test_a_single_place_leaves_no_choice():

@@ -7,7 +7,7 @@ from algoscope.model.config import Config
 from algoscope.model.head import Head, every_head
 from algoscope.model.processing import process
 from algoscope.model.transformer import Transformer
-from algoscope.questions.reads import MOST, circuits_of, processed, reads_of
+from algoscope.questions.reads import MOST, circuits_of, processed, reads, reads_of
 from algoscope.questions.seen import see
 from algoscope.tasks import registry
 
@@ -78,6 +78,10 @@ def test_each_head_has_a_row_and_each_kind_of_circuit_its_maps(seen_echo):
     assert token_qk.data[0].z == pytest.approx(30 * torch.eye(4).numpy() - 7.5, abs=1e-3)
     # 8 logits to its own class, less a quarter over classes; each class is written by one of four sources.
     assert token_ov.data[0].z[0] == pytest.approx([6.0, -2.0, -2.0, -2.0], abs=1e-4)
+
+
+def test_by_itself_it_asks_about_the_heads_that_are_needed(seen_echo):
+    assert [row[0] for row in reads(seen_echo).tables[0].rows] == ["0.0"]
 
 
 def test_many_heads_and_tokens_are_drawn_a_few_at_a_time_and_the_caption_says_so():

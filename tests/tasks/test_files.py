@@ -17,7 +17,9 @@ from algoscope.errors import UserError
 from algoscope.tasks import registry
 from algoscope.tasks.brackets import Brackets
 from algoscope.tasks.files import read_examples
+from algoscope.tasks.nesting import Nesting
 from algoscope.tasks.palindromes import Palindromes
+from algoscope.tasks.reversal import Reversal
 
 TASK = Brackets()
 INPUTS = ["()", "((", ")(()", "(())()"]
@@ -114,6 +116,48 @@ def test_several_answers_are_a_list_of_labels(tmp_path: Path):
         read_examples(path, task)
     path.write_text('[["3141", [1, 1, 3, 4]], ["2026", 3]]')
     with pytest.raises(UserError, match="example 2 has 1 labels for 4 answers"):
+        read_examples(path, task)
+
+
+def test_answers_at_places_that_differ_are_as_many_labels_as_each_input_has(tmp_path: Path):
+    path = tmp_path / "strings.json"
+    path.write_text('[["abc", ["c", "b", "a"]], ["de", [4, 3]]]')
+    assert read_examples(path, Reversal()).labels.tolist() == [2, 1, 0, 4, 3]
+    path.write_text('[["abc", ["c", "b", "a"]], ["de", ["e", "d", "d"]]]')
+    with pytest.raises(UserError, match="example 2 has 3 labels for 2 answers: give one each"):
+        read_examples(path, Reversal())
+    path.write_text('[["abc", ["c", "b", "a"]], ["de", ["d", "e"]]]')
+    with pytest.raises(UserError, match=r"of 1 of 2 inputs .* <bos> de <sep> ed is given as d e and is e d"):
+        read_examples(path, Reversal())
+
+
+def test_sets_are_a_list_of_classes_for_each_answer(tmp_path: Path):
+    task, path = Nesting(), tmp_path / "brackets.json"
+    path.write_text('[["(", [["end", "(", "["], [0, ")", "["]]], ["()", [[0, 2, 4], [0, 1, 2], [0, 2, 4]]]]')
+    assert torch.equal(read_examples(path, task).labels, task.examples(task.encode(["(", "()"])).labels)
+    path.write_text('[["(", [["(", "["], []]]]')
+    with pytest.raises(UserError, match=r"is given as {\(, \[} {} and is {\(, \[, end} {\(, \), \[}"):
+        read_examples(path, task)
+    path.write_text('[["(", ["(", "["]]]')
+    with pytest.raises(UserError, match=r"label '\(' is no set: give a list of classes for each answer"):
+        read_examples(path, task)
+
+
+def test_labels_of_several_answers_and_of_sets_are_read_from_tensors(tmp_path: Path):
+    for task in (Reversal(), Nesting()):
+        path, examples = tmp_path / "tensors.safetensors", task.sample(20, seed=0)
+        labels = task.label(examples.tokens)
+        save_file({"tokens": examples.tokens, "labels": labels}, path)
+        assert torch.equal(read_examples(path, task).labels, examples.labels)
+        wrong = ~labels if examples.sets else 9 - labels
+        save_file({"tokens": examples.tokens, "labels": wrong}, path)
+        with pytest.raises(UserError, match="of 20 inputs disagree with the rule"):
+            read_examples(path, task)
+        save_file({"tokens": examples.tokens, "labels": labels[:, :2].contiguous()}, path)
+        with pytest.raises(UserError, match="answers each: give int64"):
+            read_examples(path, task)
+    save_file({"tokens": examples.tokens, "labels": labels[..., :3].contiguous()}, path)
+    with pytest.raises(UserError, match="labels have 3 classes: nesting has 5"):
         read_examples(path, task)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from algoscope.errors import UserError
+from algoscope.tasks import registry
 from algoscope.tasks.brackets import Brackets
+from algoscope.tasks.reversal import Reversal
 from algoscope.tasks.task import Examples
 
 
@@ -64,3 +68,35 @@ def test_a_concept_of_another_length_is_an_error():
 def test_show_takes_one_input(examples: Examples):
     with pytest.raises(UserError, match="index the batch first"):
         Brackets().show(examples.tokens)
+
+
+class OneLetterLess(Reversal):
+    """Its neighbours have lost a letter, where they had three or more."""
+
+    name = "less"
+
+    def neighbours(self, tokens, generator):
+        strings = ["".join(word for word in self.words(row) if len(word) == 1) for row in tokens]
+        halves = [string[: len(string) // 2] for string in strings]
+        return self.encode([half[:-1] if len(half) > 2 else half[::-1] for half in halves])
+
+
+def test_contrasts_without_neighbours_are_inputs_of_a_sample_that_line_up():
+    task = registry.get(f"{Path(__file__).with_name('digits.py')}:Digits")
+    assert task.neighbours(task.sample(3, seed=0).tokens, torch.Generator()) is None
+    first, second = task.contrasts(20, seed=0)
+    assert len(first) == len(second) == 20
+    sampled = task.sample(80, seed=0).tokens.tolist()
+    assert all(row in sampled for row in first.tokens.tolist() + second.tokens.tolist())
+    for left, right in zip(first.tokens.tolist(), second.tokens.tolist(), strict=True):
+        assert sorted(left) != sorted(right)
+
+
+def test_neighbours_of_another_length_are_no_contrasts():
+    task = OneLetterLess()
+    first, second = task.contrasts(20, seed=0)
+    assert 5 < len(first) == len(second)
+    assert (first.concepts["length"] == 2).all()
+    assert torch.equal(first.answered, second.answered)
+    for left, right in zip(first.tokens.tolist(), second.tokens.tolist(), strict=True):
+        assert left[1] == right[2] != left[2] == right[1]

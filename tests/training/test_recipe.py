@@ -8,6 +8,8 @@ import pytest
 from algoscope.errors import UserError
 from algoscope.model.config import Config
 from algoscope.tasks.brackets import Brackets
+from algoscope.tasks.maximum import Maximum
+from algoscope.tasks.modular_addition import ModularAddition
 from algoscope.tasks.palindromes import Palindromes
 from algoscope.training.recipe import KNOWN, OTHERWISE, recipe_for
 
@@ -31,6 +33,20 @@ def test_the_palindrome_model_has_the_shape_of_the_public_one():
 def test_neurons_may_be_added_to_a_task_that_usually_has_none():
     config = replace(recipe_for(Palindromes()), d_mlp=12).config(Palindromes())
     assert (config.d_mlp, config.act_fn) == (12, "relu")
+
+
+def test_the_maximum_model_has_one_head_and_nothing_else():
+    recipe = recipe_for(Maximum())
+    config = recipe.config(Maximum())
+    assert (config.n_layers, config.n_heads, config.d_mlp) == (1, 1, None)
+    assert config.normalization_type == "none"
+    assert not recipe.biases
+
+
+def test_the_modular_addition_model_is_one_layer_with_an_mlp():
+    config = recipe_for(ModularAddition()).config(ModularAddition())
+    assert config.n_layers == 1
+    assert config.d_mlp is not None
 
 
 def test_a_task_of_the_users_own_gets_a_model_with_its_vocabulary_and_classes(small):
@@ -58,6 +74,12 @@ def test_a_recipe_that_trains_nothing_is_refused(tiny, change, message):
 
 def test_the_documentation_lists_the_recipes_as_they_are():
     page = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
-    for name in OTHERWISE.to_dict():
-        values = (recipe.to_dict()[name] for recipe in (*KNOWN.values(), OTHERWISE))
-        assert f"| `{name}` | {' | '.join(f'{value:g}' for value in values)} |" in page
+    assert f"| | {' | '.join(f'`{name}`' for name in OTHERWISE.to_dict())} |" in page
+    for task, recipe in {**KNOWN, "your own task": OTHERWISE}.items():
+        assert f"| {task} | {' | '.join(map(written, recipe.to_dict().values()))} |" in page
+
+
+def written(value: bool | float) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}"

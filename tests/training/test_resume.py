@@ -29,6 +29,17 @@ def test_a_resumed_run_ends_with_exactly_the_weights_of_an_uninterrupted_one(sma
         assert torch.equal(value, expected)
 
 
+def test_a_run_without_biases_is_resumed_too(small, tiny, tmp_path):
+    recipe = replace(tiny, biases=False)
+    whole = part_of(Run(small("First"), recipe), 80)
+    resume.write(tmp_path / "run", part_of(Run(small("First"), recipe), 37))
+    resumed = Run(small("First"), recipe)
+    resume.restore(tmp_path / "run", resumed)
+    part_of(resumed, 80)
+    for expected, value in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
+        assert torch.equal(value, expected)
+
+
 @pytest.mark.parametrize("change", [{"steps": 81}, {"lr": 0.02}, {"d_mlp": 8}])
 def test_a_run_with_another_recipe_is_not_resumed(small, tiny, tmp_path, change):
     resume.write(tmp_path / "run", Run(small("First"), tiny))

@@ -9,6 +9,8 @@ import torch
 from torch.nn import functional
 
 from algoscope.errors import UserError
+from algoscope.tasks import registry
+from algoscope.tasks.reversal import SEP
 from algoscope.training.run import (
     EVALUATION,
     FINAL,
@@ -114,6 +116,59 @@ def test_an_example_is_right_only_if_all_its_answers_are(small, tiny):
         right += not wrong
     assert 0 < right < 300
     assert score(run.model, examples, batch=77) == (pytest.approx(loss / 600, rel=1e-4), right / 300)
+
+
+def test_sets_at_places_that_differ_are_scored_by_every_class_of_every_answer(tiny):
+    task = registry.get("nesting")
+    run = Run(task, replace(tiny, steps=60))
+    list(run)
+    examples = task.sample(300, 5)
+    logits = run.model(examples.tokens).double()
+    loss, answers_, right, row = 0.0, 0, 0, 0
+    for example in range(300):
+        wrong = False
+        for position in range(1 + int(examples.concepts["length"][example])):
+            for belongs, logit in zip(examples.labels[row].tolist(), logits[example, position], strict=True):
+                chance = logit.sigmoid()
+                loss -= (chance if belongs else 1 - chance).log().item()
+                wrong |= belongs != (chance > 0.5)
+            row += 1
+            answers_ += 1
+        right += not wrong
+    assert 0 < right < 300
+    assert score(run.model, examples, batch=77) == (pytest.approx(loss / answers_, rel=1e-4), right / 300)
+
+
+def test_training_reads_each_answer_where_it_stands(tiny):
+    run, plain = Run(registry.get("reversal"), tiny), Run(registry.get("reversal"), tiny).model
+    batch = run.batch(0)
+    losses = []
+    for tokens, log_probs in zip(batch.tokens, plain(batch.tokens).log_softmax(-1), strict=True):
+        words = tokens.tolist()
+        behind = words.index(SEP)
+        losses += [-log_probs[at, words[at + 1]] for at in range(behind, 2 * behind - 1)]
+    assert run.advance().item() == pytest.approx(sum(losses).item() / len(losses), rel=1e-5)
+
+
+def test_positions_that_start_elsewhere_reach_the_model(small, tiny):
+    run = Run(small("First"), replace(tiny, steps=30))
+    list(run)
+    examples = run.task.sample(200, 5)
+    turned = run.task.examples(examples.tokens, torch.arange(4).flip(0).expand(200, -1))
+    logits = answers(run.model, turned)[0]
+    assert torch.equal(logits, run.model(examples.tokens, turned.position_ids)[:, 3])
+    assert score(run.model, turned)[1] < score(run.model, examples)[1]
+
+
+def test_without_biases_every_bias_stays_zero_and_the_rest_learns(small, tiny):
+    run = Run(small("First"), replace(tiny, biases=False))
+    before = {name: value.clone() for name, value in run.model.named_parameters()}
+    assert list(run)[-1].accuracy == 1.0
+    for name, value in run.model.named_parameters():
+        if name.rpartition(".")[2] in ("b", "b_Q", "b_K", "b_V", "b_O", "b_in", "b_out", "b_U"):
+            assert not value.any(), name
+        else:
+            assert not torch.equal(value, before[name]), name
 
 
 def test_answers_are_one_row_each_in_the_order_of_the_examples(small, tiny):

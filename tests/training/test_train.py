@@ -117,11 +117,14 @@ def test_a_place_that_can_not_be_written_is_refused_before_training(tmp_path: Pa
 def test_the_shipped_model_was_made_by_the_train_command_and_is_right_999_times_in_1000(name):
     found = checkpoints.read(name)
     task = registry.get(name)
+    assert found.task == name
     assert found.training["command"] == f"algoscope train {name} --seed {found.training['seed']}"
     assert found.model.config == recipe_for(task).config(task)
     recipe = recipe_for(task).to_dict()
     for setting in ("batch", "lr", "weight_decay", "clip"):
         assert found.training[setting] == recipe[setting]
     assert found.training["steps"] == recipe["steps"]
+    # The first two models' records are from before a recipe could do without.
+    assert found.training.get("biases", True) == recipe["biases"]
     assert found.training["accuracy"] >= 0.999
     assert score(found.model, task.sample(20_000, seed=2026))[1] >= 0.999

@@ -80,7 +80,7 @@ def _cells(
 
 def _few_values(values: Tensor) -> list[int]:
     """The values that a fact takes, if it is yes or no or a small whole number; else none."""
-    if values.ndim != 1 or values.dtype.is_floating_point or values.dtype.is_complex:
+    if values.ndim != 1 or values.dtype.is_floating_point:
         return []
     unique: Int[Tensor, "value"] = values.unique()
     return unique.tolist() if len(unique) <= MOST_VALUES else []

@@ -84,6 +84,7 @@ def joint_routes(config: Config, head: Head) -> dict[Ways, str]:
     ]
     single = [frozenset({Route(reader, letter)}) for row in layers for reader in row for letter in NAMES]
     found = {ways: str(*ways) for ways in (*single, frozenset({Route()}))}
+    groups: list[tuple[tuple[Head, ...], str]]
     groups = [((reader,), f"head {reader}") for row in layers for reader in row]
     groups += [(row, f"layer {row[0].layer}") for row in layers]
     for readers, name in groups:

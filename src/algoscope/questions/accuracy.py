@@ -47,38 +47,36 @@ def accuracy(seen: Seen) -> Section:
     """Does the model do the task, on every kind of input and at every answer?"""
     overall = score(seen.logits, seen.examples.labels)
     assert overall is not None, "there is an answer"
-    kinds = score_by_group(seen.logits, seen.examples, seen.groups)
-    present = {name: found for name, found in kinds.items() if found is not None}
+    every_kind = score_by_group(seen.logits, seen.examples, seen.groups)
+    kinds = _several({name: found for name, found in every_kind.items() if found is not None})
+    by_number = score_by_number(seen.logits, seen.examples)
+    numbers = _several({f"answer {number}": found for number, found in by_number.items()})
     findings = [ACCURACY.measured(overall.accuracy, said=_said("", overall))]
     if not seen.one_answer:
         findings.append(_whole(seen))
-    if len(present) > 1:
-        absent = [name for name, found in kinds.items() if found is None]
-        findings.append(_each(BY_KIND, present, f"without an example: {', '.join(absent)}" if absent else ""))
-    numbers = {
-        f"answer {number}": found for number, found in score_by_number(seen.logits, seen.examples).items()
-    }
-    if len(numbers) > 1:
+    if kinds:
+        absent = ", ".join(name for name, found in every_kind.items() if found is None)
+        findings.append(_each(BY_KIND, kinds, f"without an example: {absent}" if absent else ""))
+    if numbers:
         findings.append(_each(BY_ANSWER, numbers))
-    even = guessing(len(seen.task.classes), seen.examples.sets)
-    said = f"the mean cross-entropy is {overall.loss:.3g} nats, that of an even guess {even:.3g}"
-    findings.append(LOSS.measured(overall.loss / even, said=said))
+    findings.append(_loss(seen, overall))
     return Section(
         "accuracy",
         "Does the model do the task, on every kind of input?",
         _text(seen),
         tuple(findings),
-        (*_figures(present, numbers), *_kinds_by_answer(seen)),
         (
-            _table(
-                {
-                    "all": overall,
-                    **(present if len(present) > 1 else {}),
-                    **(numbers if len(numbers) > 1 else {}),
-                }
-            ),
+            _bars(kinds or {"all": overall}, "kind of input"),
+            *([_bars(numbers, "answer, the first being 0")] if numbers else []),
+            *_kinds_by_answer(seen),
         ),
+        (_table({"all": overall, **kinds, **numbers}),),
     )
+
+
+def _several(scores: dict[str, Score]) -> dict[str, Score]:
+    """These scores, or none where there is but one: it would repeat what is said of all."""
+    return scores if len(scores) > 1 else {}
 
 
 def _text(seen: Seen) -> str:
@@ -108,6 +106,12 @@ def _each(claim: Claim, scores: Mapping[str, Score], note: str = "") -> Finding:
     return claim.measured([found.accuracy for found in scores.values()], said=said, note=note)
 
 
+def _loss(seen: Seen, overall: Score) -> Finding:
+    even = guessing(len(seen.task.classes), seen.examples.sets)
+    said = f"the mean cross-entropy is {overall.loss:.3g} nats, that of an even guess {even:.3g}"
+    return LOSS.measured(overall.loss / even, said=said)
+
+
 def _said(name: str, found: Score) -> str:
     return f"{name}{found.right:,} of {found.count:,}"
 
@@ -126,19 +130,12 @@ def _table(scores: Mapping[str, Score]) -> Table:
     )
 
 
-def _figures(kinds: Mapping[str, Score], numbers: Mapping[str, Score]) -> tuple[Illustration, ...]:
-    by = {"kind of input": kinds, "answer, counted from the first, 0": numbers}
-    return tuple(
-        Illustration(
-            error_bars(
-                {name: 1 - found.accuracy for name, found in scores.items()},
-                {name: found.count for name, found in scores.items()},
-            ),
-            f"The share of wrong answers by {what}, with how many there are.",
-        )
-        for what, scores in by.items()
-        if scores is kinds or len(scores) > 1
+def _bars(scores: Mapping[str, Score], what: str) -> Illustration:
+    figure = error_bars(
+        {name: 1 - found.accuracy for name, found in scores.items()},
+        {name: found.count for name, found in scores.items()},
     )
+    return Illustration(figure, f"The share of wrong answers by {what}, with how many there are.")
 
 
 def _kinds_by_answer(seen: Seen) -> tuple[Illustration, ...]:

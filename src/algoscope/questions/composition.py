@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from algoscope.analysis.composition import KINDS, Composition, composition
+from algoscope.analysis.composition import KINDS, Composition
+from algoscope.analysis.composition import composition as scores
 from algoscope.figures.heatmaps import heatmaps
 from algoscope.model.head import Head
 from algoscope.model.processing import process
@@ -35,12 +36,17 @@ MOST = 12
 """Pairs that the table lists, at most."""
 
 
+def composition(seen: Seen) -> Section:
+    """Which head reads what an earlier head wrote, and do the needed heads read one another?"""
+    return composition_of(seen, seen.needed_heads)
+
+
 def composition_of(seen: Seen, needed: Sequence[Head]) -> Section:
     """Which head reads what an earlier head wrote, and do the heads in `needed` read one another?"""
     section = Section("composition", "Which head reads what an earlier head wrote?", _text())
     if seen.model.config.n_layers == 1:
         return replace(section, findings=(ANY.missing("the model has one layer: no head reads another"),))
-    found = composition(process(seen.model), seed=seen.seed)
+    found = scores(process(seen.model), seed=seen.seed)
     first = found.pairs[0]
     return replace(
         section,

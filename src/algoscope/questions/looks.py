@@ -55,6 +55,11 @@ COLUMNS = 14
 """Patterns in the figure of scores."""
 
 
+def looks(seen: Seen) -> Section:
+    """Where does each needed head look?"""
+    return looks_of(seen, seen.needed_heads)
+
+
 def looks_of(seen: Seen, heads: Sequence[Head]) -> Section:
     """Where do these heads look?"""
     some, several = seen.kept[:SOME], not seen.one_answer

@@ -56,6 +56,11 @@ SCORES = ("query", "key", "score", "scores before the softmax, less each query's
 LOGITS = ("source", "class", "logits", "what attending to it alone adds to each, less the mean over sources")
 
 
+def reads(seen: Seen) -> Section:
+    """What does each needed head read, and what does it write?"""
+    return reads_of(seen, seen.needed_heads)
+
+
 def reads_of(seen: Seen, heads: Sequence[Head]) -> Section:
     """What do these heads read, and what do they write?"""
     section = Section("reads", "What does each needed head read, and what does it write?", _text(seen))
@@ -102,7 +107,8 @@ def processed(seen: Seen) -> Transformer:
 
 def _text(seen: Seen) -> str:
     return (
-        "A head's circuits are read from its weights. QK: how much one token or position, as a query, scores "
+        "Needed heads are those that the model can't spare, and those that stand in for one another. A "
+        "head's circuits are read from its weights. QK: how much one token or position, as a query, scores "
         "another as a key. OV: what attending to a token or position alone adds to the logits by the direct "
         "path. They start from embeddings: what earlier layers add to the stream is not in them, so for a "
         "head of a later layer they are a part of the story. Weights are processed (norms and value biases "

@@ -22,6 +22,7 @@ from algoscope.analysis.components import Components, decompose
 from algoscope.analysis.linearised import LinearFit, fit_norm
 from algoscope.discovery.needs import Needs, needs
 from algoscope.errors import UserError
+from algoscope.model.head import Head
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.answers import right, surprise
 from algoscope.tasks.task import Examples, Task
@@ -112,6 +113,11 @@ class Seen:
     def needs(self) -> Needs:
         """What it costs to take each head and MLP away, on some of the kept examples."""
         return needs(self.model, self.kept, self.seed)
+
+    @property
+    def needed_heads(self) -> tuple[Head, ...]:
+        """The heads that are needed, or stand in for one another, in the order of the computation."""
+        return tuple(part.head for part in sorted(set(self.needs.used)) if part.head)
 
     @property
     def one_answer(self) -> bool:

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from algoscope.questions.accuracy import accuracy
+from algoscope.questions.alone import alone
 from algoscope.questions.attribution import attribution
+from algoscope.questions.composition import composition
 from algoscope.questions.decomposition import decomposition
 from algoscope.questions.edges import edges
 from algoscope.questions.fooling import fooling
+from algoscope.questions.inputs import inputs
+from algoscope.questions.jointly import jointly
+from algoscope.questions.looks import looks
+from algoscope.questions.needed import needed
 from algoscope.questions.neurons import neurons
+from algoscope.questions.reads import reads
 from algoscope.questions.seen import Seen
 from algoscope.questions.study import Section
 from algoscope.questions.weak_spots import weak_spots
@@ -20,7 +27,20 @@ Question = Callable[[Seen], Section]
 OPENING: tuple[Question, ...] = (accuracy, decomposition)
 """Does it do the task, and may it be taken apart? A text's own questions come after these."""
 
-ANATOMY: tuple[Question, ...] = (attribution, neurons, edges, fooling, weak_spots)
+ANATOMY: tuple[Question, ...] = (
+    attribution,
+    needed,
+    inputs,
+    jointly,
+    looks,
+    reads,
+    composition,
+    neurons,
+    edges,
+    alone,
+    fooling,
+    weak_spots,
+)
 """Which parts do the work, what does each read and write, and where does it fail?"""
 
 STANDARD = (*OPENING, *ANATOMY)

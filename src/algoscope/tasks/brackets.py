@@ -27,6 +27,7 @@ class Brackets(Task):
     """
 
     name = "brackets"
+    asks = "Is this string of brackets balanced?"
     vocabulary = ("[start]", "[pad]", "[end]", "(", ")")
     pad = PAD
     n_ctx = LONGEST + 2

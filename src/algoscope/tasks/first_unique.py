@@ -24,6 +24,7 @@ class FirstUnique(Task):
     or `none`."""
 
     name = "first-unique"
+    asks = "Which is the first letter that occurs only once?"
     vocabulary = (*ALPHABET, "<start>")
     pad = None
     n_ctx = COUNT + 1

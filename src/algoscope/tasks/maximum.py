@@ -1,4 +1,4 @@
-"""Which of these numbers is the largest?"""
+"""Which of four numbers is the largest?"""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class Maximum(Task):
     """
 
     name = "maximum"
+    asks = "Which of four numbers is the largest?"
     vocabulary = tuple(map(str, range(VALUES)))
     pad = None
     n_ctx = COUNT

@@ -25,6 +25,7 @@ class ModularAddition(Task):
     """
 
     name = "modular-addition"
+    asks = "What is the sum of two numbers modulo 53?"
     vocabulary = (*map(str, range(MODULUS)), "=")
     pad = None
     n_ctx = 3

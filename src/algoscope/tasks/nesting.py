@@ -30,6 +30,7 @@ class Nesting(Task):
     """
 
     name = "nesting"
+    asks = "Which brackets may come next, if they nest at most three deep?"
     vocabulary = (*BRACKETS, "<bos>", "<pad>")
     pad = PAD
     n_ctx = LONGEST + 1

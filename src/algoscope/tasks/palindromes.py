@@ -30,6 +30,7 @@ class Palindromes(Task):
     """
 
     name = "palindromes"
+    asks = "Is this sequence of numbers the same backwards?"
     vocabulary = (*map(str, range(VALUES)), "START", "END")
     pad = None
     n_ctx = END_POSITION + 1

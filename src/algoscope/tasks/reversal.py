@@ -1,4 +1,4 @@
-"""A string, then the same backwards."""
+"""Which letter comes next, when a string is written backwards?"""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class Reversal(Task):
     """
 
     name = "reversal"
+    asks = "Which letter comes next, when a string is written backwards?"
     vocabulary = (*ALPHABET, "<bos>", "<sep>", "<pad>")
     pad = PAD
     n_ctx = 2 * LONGEST + 2

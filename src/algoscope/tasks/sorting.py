@@ -1,4 +1,4 @@
-"""Six numbers, then the same in order."""
+"""Which number comes next, when six are put in order?"""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class Sorting(Task):
     """
 
     name = "sorting"
+    asks = "Which number comes next, when six are put in order?"
     vocabulary = (*map(str, range(VALUES)), "sort")
     pad = None
     n_ctx = 2 * COUNT

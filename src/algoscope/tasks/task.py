@@ -140,6 +140,8 @@ class Task(Protocol):
     """Where the answer is read, if that is the same in every input; else define `answered`."""
     usual: Mapping[str, str | int | float | bool | None]
     """Settings that models of this task usually have and that bare weights don't record, e.g. `act_fn`."""
+    asks: str = ""
+    """The task's question in one line, for a list of tasks."""
     story: object = None
     """A published text about models of this task, as an `algoscope.stories.story.Story`; None for none."""
 

@@ -77,8 +77,19 @@ class Recipe:
 KNOWN: Mapping[str, Recipe] = {
     "brackets": Recipe(n_layers=3, d_model=56, n_heads=2, d_mlp=56, steps=5000, batch=256, lr=3e-3),
     "palindromes": Recipe(n_layers=2, d_model=28, n_heads=2, d_mlp=0, steps=4000, batch=512, lr=8e-3),
+    "sorting": Recipe(n_layers=2, d_model=32, n_heads=2, d_mlp=64, steps=4000, batch=128, lr=4e-3),
+    "reversal": Recipe(n_layers=2, d_model=32, n_heads=2, d_mlp=64, steps=4000, batch=128, lr=4e-3),
+    "modular-addition": Recipe(
+        n_layers=1, d_model=64, n_heads=4, d_mlp=128, steps=4000, batch=512, lr=4e-3, weight_decay=0.3
+    ),
+    "maximum": Recipe(
+        n_layers=1, d_model=32, n_heads=1, d_mlp=0, steps=3000, batch=512, lr=0.01, biases=False
+    ),
+    "nesting": Recipe(n_layers=2, d_model=32, n_heads=2, d_mlp=64, steps=3000, batch=128, lr=4e-3),
+    "first-unique": Recipe(n_layers=2, d_model=32, n_heads=2, d_mlp=64, steps=3000, batch=256, lr=4e-3),
 }
-"""The shipped tasks' recipes: the sizes of the models that the ARENA course takes apart."""
+"""The shipped tasks' recipes. Brackets and palindromes have the sizes of the models that the ARENA course
+takes apart; the others are small ones that learn their task in minutes."""
 
 OTHERWISE = Recipe(n_layers=2, d_model=64, n_heads=4, d_mlp=128, steps=5000, batch=256, lr=2e-3)
 """A starting point for a task of the user's own."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import pytest
@@ -12,9 +12,22 @@ from algoscope.questions.claim import Finding
 from algoscope.questions.seen import Seen, see
 from algoscope.questions.standard import Question
 from algoscope.questions.study import Section
+from algoscope.stories.palindromes import constant, program, subject
 from algoscope.tasks.palindromes import Palindromes, arena_sample
 
 Asked = Callable[[Seen, Question], Section]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few() -> Iterator[None]:
+    """Fewer sequences and steps than a user's study takes: enough for the same verdicts, and soon done."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subject, "SINGLE", 500)
+        patch.setattr(subject, "DOUBLE", 60)
+        patch.setattr(program, "FITTED", 1000)
+        patch.setattr(program, "FRESH", 2000)
+        patch.setattr(constant, "STEPS", 15)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,9 @@ from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
 from algoscope.questions.seen import see
 from algoscope.stories.palindromes import adversarial, circuits, constant, matching, pairs, program, reading
+from algoscope.stories.palindromes import subject as subjects
 from algoscope.stories.palindromes.story import STORY
-from algoscope.stories.palindromes.subject import subject
+from algoscope.stories.palindromes.subject import _SUBJECTS, subject
 from algoscope.tasks.palindromes import Palindromes, arena_sample
 
 TASK = Palindromes()
@@ -130,7 +131,7 @@ def test_the_public_model_overlooks_two_pairs_and_the_program_knows(public, find
     assert found["weak-pairs"].value == 2
     assert "19–2, 17–4" in found["weak-pairs"].said
     assert "head 1.1 tells most of 20–1" in found["pair-readers"].said
-    assert found["program-agreement"].value >= 0.995
+    assert found["program-agreement"].value >= 0.99
     assert found["program-agreement-on-mistakes"].value >= 0.7
     assert found["guided-search"].value > 0.5
 
@@ -147,7 +148,17 @@ def test_the_search_tries_everything_that_the_page_lists_as_missed(public):
         assert tuple(faults.fooling[0].tolist()) in found
 
 
+@pytest.fixture
+def fewest(monkeypatch):
+    """For questions whose numbers nobody looks at."""
+    for module, name, value in (
+        (subjects, "SINGLE", 20), (subjects, "DOUBLE", 2), (program, "FRESH", 50), (constant, "STEPS", 1),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, value)
+
+
 @pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.usefixtures("fewest")
 def test_a_model_of_another_make_is_asked_the_same_and_nothing_crashes(name):
     make = {
         "n_layers": 2, "d_model": 12, "n_heads": 2, "d_head": 6, "n_ctx": 22, "d_vocab": 33, "d_vocab_out": 2,
@@ -161,6 +172,7 @@ def test_a_model_of_another_make_is_asked_the_same_and_nothing_crashes(name):
 
 
 @pytest.mark.parametrize("label", [0, 1])
+@pytest.mark.usefixtures("fewest")
 def test_examples_of_one_class_are_enough_for_every_question(shipped, label):
     sample = TASK.sample(60, seed=0)
     seen = see(shipped.model, TASK, sample[sample.labels == label])
@@ -168,8 +180,6 @@ def test_examples_of_one_class_are_enough_for_every_question(shipped, label):
 
 
 def test_a_subject_goes_when_what_was_seen_does(shipped):
-    from algoscope.stories.palindromes.subject import _SUBJECTS
-
     seen = see(shipped.model, TASK, TASK.sample(4, seed=0))
     before = len(_SUBJECTS)
     assert subject(seen) is subject(seen)

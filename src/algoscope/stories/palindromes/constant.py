@@ -35,6 +35,8 @@ NEEDED = 0.1
 """In nats: zeroing costs at least this."""
 SPARED = 0.1
 """Of what zeroing costs: the mean in its place costs no more."""
+STEPS = 60
+"""Of learning the constant; more change little."""
 OF_ZEROING = "share of what zeroing it altogether costs"
 PLACES = {
     "START": (0,),
@@ -225,7 +227,8 @@ def _without(own: Subject, head: Head) -> tuple[Finding, ...]:
 def _stand_in(own: Subject, found: Constant) -> tuple[Finding, ...]:
     task, head = own.seen.task, found.head
     fitted, fresh = task.sample(1000, own.seed + 1), task.sample(3000, own.seed + 2)
-    learnt = sweep(own.model, fresh, [writing(head, learn_constant(own.model, fitted, head))], loss)
+    constant = learn_constant(own.model, fitted, head, STEPS)
+    learnt = sweep(own.model, fresh, [writing(head, constant)], loss)
     share = found.written.constant[1:END_POSITION].mean().item()
     return LEARNT.measured((learnt.values[0] - learnt.clean).item()), SHARE.measured(share)
 

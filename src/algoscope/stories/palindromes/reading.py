@@ -124,8 +124,7 @@ def attention(seen: Seen) -> Section:
         _mean(DIFFUSE, rows.amax(1)[~broken]),
         _mean(FIRST_HALF, earlier[broken]),
     )
-    figures, tables = (_bars(own, head),), (_by_count(own, later),)
-    return Section("reading-attention", question, text, findings, figures, tables)
+    return Section("reading-attention", question, text, findings, (_bars(own, head),))
 
 
 def asking(seen: Seen) -> Section:
@@ -224,13 +223,3 @@ def _bars(own: Subject, head: Head) -> Illustration:
         "differ from their mirror images are red."
     )
     return Illustration(chart, caption)
-
-
-def _by_count(own: Subject, share: Float[Tensor, "batch"]) -> Table:
-    count = own.examples.concepts["n_mismatches"]
-    rows = tuple(
-        (wanted, int((count == wanted).sum()), share[count == wanted].mean().item())
-        for wanted in sorted(set(count.tolist()) - {0})
-    )
-    caption = "Share of the reading head's attention on offending numbers of the second half."
-    return Table(("mismatched pairs", "sequences", "mean share"), rows, caption)
