@@ -17,7 +17,7 @@ from algoscope.questions.claim import Finding
 from algoscope.questions.seen import Seen, see
 from algoscope.questions.study import Section
 from algoscope.stories.brackets.story import STORY
-from algoscope.stories.brackets.subject import Subject
+from algoscope.stories.brackets.subject import Subject, subject_of
 from algoscope.tasks.brackets import Brackets
 from algoscope.tasks.files import read_examples
 
@@ -76,7 +76,7 @@ def public(reference: Path) -> Public:
     seen = see(model, Brackets(), examples)
     sections = tuple(question(seen) for question in STORY.questions)
     return Public(
-        Subject(seen),
+        subject_of(seen),
         sections,
         {finding.id: finding for section in sections for finding in section.findings},
         json.loads((reference / "golden/brackets.json").read_text()),

@@ -143,7 +143,7 @@ def head(
     model: Transformer, layer: int, index: int, scores: Mapping[int, float], moves: Mapping[int, float],
     to: int, query: int = 0,
 ) -> None:  # fmt: skip
-    """A head that looks from one position by these dimensions of the keys, and writes what it finds as `to`."""
+    """A head that looks from one position by these dimensions of keys, and writes what it finds as `to`."""
     attn = model.blocks[layer].attn
     attn.W_Q[index, query, 0] = D_HEAD**0.5
     for dimension, score in scores.items():

@@ -29,8 +29,8 @@ ABLATION = Claim(
     "elevation-head-ablation",
     "Without the elevation head, the model accepts strings whose only fault is their total elevation.",
     "share of such strings that are still rejected", at_most(0.5), TEXT,
-    "Head 2.0 copies this signal to residual stream 0, where it then goes through the classifier and leads to "
-    "a classification as unbalanced")
+    "Head 2.0 copies this signal to residual stream 0, where it then goes through the classifier and leads "
+    "to a classification as unbalanced")
 READS_ONE = Claim(
     "elevation-head-attention", "From the answer's position, the elevation head reads mostly one position.",
     "attention, mean over strings that start with “(”",

@@ -28,10 +28,10 @@ READS = Claim(
     "attention from the answer’s position to the first bracket", at_least(0.5))
 # fmt: on
 TEXT_ABOVE = (
-    "A string that starts with “)” is wrong whatever follows. To see which head notices, balanced strings are "
-    "put behind “)(” and behind “()”: the two differ in their first brackets only. Each head’s output on the "
-    "second is patched into the run on the first; the head after which the model accepts most of them is the "
-    "one that had rejected them."
+    "A string that starts with “)” is wrong whatever follows. To see which head notices, balanced strings "
+    "are put behind “)(” and behind “()”: the two differ in their first brackets only. Each head’s output on "
+    "the second is patched into the run on the first; the head that moves them furthest towards “balanced” "
+    "is the one that had rejected them."
 )
 
 

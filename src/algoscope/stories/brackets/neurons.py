@@ -74,9 +74,9 @@ TEXT_ABOVE = (
     "activated. Here each neuron is measured along the direction before the elevation head, where that head "
     "reads. A neuron detects “more than half” if its mean contribution there is higher, by more than "
     f"{MOVES:g} logits, for strings with more than half “(” than for those with exactly half, and not for "
-    "those with less; “less than half” mirrors that; “exactly half” is higher on both sides, so that it tells "
-    "a half from all else; “opposite” is lower on at least one side and higher on none. Strings that start "
-    "with “(” only."
+    "those with less; “less than half” mirrors that; “exactly half” is higher on both sides, so that it "
+    "tells a half from all else; “opposite” is lower on at least one side and higher on none. Strings that "
+    "start with “(” only."
 )
 
 
@@ -85,9 +85,9 @@ def neurons(seen: Seen) -> Section:
     subject, question = subject_of(seen), "What do the neurons that write for the elevation head detect?"
     found, kinds = subject.reader, subject.kinds
     if found is None or not kinds:
-        return Section("neurons", question, TEXT_ABOVE, all_missing(CLAIMS, subject.no_kinds))
+        return Section("neurons-by-share", question, TEXT_ABOVE, all_missing(CLAIMS, subject.no_kinds))
     findings = (*_counted(kinds), _by_norm(subject, found))
-    return Section("neurons", question, TEXT_ABOVE, findings, _figures(subject, found))
+    return Section("neurons-by-share", question, TEXT_ABOVE, findings, _figures(subject, found))
 
 
 def counts_at(kinds: NeuronKinds, cut: float) -> Counts:
@@ -128,7 +128,7 @@ def _with_cuts(claim: Claim, values: Mapping[float, float | None], said: str) ->
 
 
 def _by_norm(subject: Subject, found: Reader) -> Finding:
-    """What neurons read is linear in the tally but for the norm, whose scale is smaller where the tally is."""
+    """What neurons read is linear in the tally but for the norm: its scale is smaller where the tally is."""
     layer = min(subject.kinds)
     exact = [neuron for neuron, kind in enumerate(subject.kinds[layer].kinds) if kind == EXACT]
     if subject.model.config.normalization_type == "none":
