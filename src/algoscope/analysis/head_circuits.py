@@ -55,8 +55,8 @@ class HeadCircuits:
 
     def copies(self, class_of: dict[int, int]) -> float:
         """The share of these tokens that raise the logit of their own class most of all classes."""
-        rows = [row for row, token in enumerate(self.tokens.tolist()) if token in class_of]
-        own = [class_of[self.tokens[row].item()] for row in rows]
+        known = [(row, class_of[at]) for row, at in enumerate(self.tokens.tolist()) if at in class_of]
+        rows, own = [row for row, _ in known], [of for _, of in known]
         return (self.token_ov[rows].argmax(1) == torch.tensor(own)).double().mean().item()
 
 

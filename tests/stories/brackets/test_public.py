@@ -169,6 +169,8 @@ def test_these_claims_of_the_text_do_not_survive_and_all_others_do(public):
         ("elevation-head-attention-elsewhere", "0.077"), ("elevation-circuit-accuracy-strict", "0.929"),
         ("elevation-circuit-accuracy", "0.996"), ("query-exactly-uniform", "1.41"),
         ("tally-without-length-r2", "0.65"), ("embedding-before-elevation", "0.19"),
+        ("last-mlp-important", "0.75"), ("first-mlp-important", "0.24"), ("elevation-path-edges", "0.23"),
+        ("tally-uneven-later", "0.49"), ("adversarial-where-uneven", "0.02"),
     ],
 )  # fmt: skip
 def test_the_page_says_what_is_measured(public, finding, shown):
