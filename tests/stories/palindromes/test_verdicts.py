@@ -196,16 +196,18 @@ def test_a_perfect_lambda_prefers_every_mirror_image_to_any_other_position():
     assert {each.verdict for each in matching._lambda(list(mirrored_pairs(pattern, PAIRS)))} == {"holds"}
 
 
-@pytest.mark.parametrize(("said", "verdict"), [([2.0, -2.0, 1.0], "holds"), ([2.0, 2.0, -1.0], "refuted")])
+@pytest.mark.parametrize(("said", "verdict"), [([0.4, -0.4, 0.2], "holds"), ([0.4, 0.4, -0.2], "refuted")])
 def test_a_program_is_held_against_the_tasks_rule(said, verdict):
     """The model is wrong about the third of three sequences, and the rule about none."""
-    did, rule = torch.tensor([2.0, -2.0, 1.0]), torch.tensor([True, False, False])
+    did, rule = torch.tensor([0.4, -0.4, 0.2]), torch.tensor([True, False, False])
     said = torch.tensor(said)
     made = program._findings(program.Compared(None, rule, said, did, said))
     found = {each.id: each for each in made}
     assert found["program-beats-rule"].verdict == verdict
     assert found["program-agreement"].verdict == verdict
+    assert found["program-agreement-unfitted"].verdict == verdict
     assert found["program-agreement-on-mistakes"].value == (verdict == "holds")
+    assert found["program-calibration"].verdict == verdict
     assert found["program-beats-rule"].value == pytest.approx(1 / 3 if verdict == "holds" else -1 / 3)
 
 
