@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from algoscope.discovery.effects import Effect, Interval
-from algoscope.discovery.inputs import ROUTES, InputNeeds, input_needs, places
+from algoscope.discovery.inputs import ROUTES, InputNeeds, Places, input_needs, places
 from algoscope.model.component import Component
 from algoscope.model.head import Head
-from algoscope.questions.inputs import _routes, hides, inputs
+from algoscope.questions.inputs import _one_place, _routes, hides, inputs
 from algoscope.questions.seen import see
 
 HERE = Path(__file__).parent
@@ -117,6 +117,14 @@ def test_a_head_that_writes_everywhere_for_one_that_looks_everywhere_is_needed_e
     assert one.said.startswith("0.0 costs ")
     assert one.said.endswith("1.0 at position 5")
     assert section.tables[0].rows[1][:3] == ("1.0", "5", 5)
+
+
+@pytest.mark.parametrize(("low", "verdict"), [(0.1, "refuted"), (-0.1, "open")])
+def test_what_too_few_inputs_decide_about_does_not_count_as_needed_elsewhere(low, verdict):
+    there, elsewhere = effect(1.0), Effect(Interval(0.3, low, 0.7), Interval(1, 1, 1), (0.3,))
+    one = _one_place({Component.parse("0.0"): Places((effect(0.0), there), elsewhere)})
+    assert one.verdict == verdict
+    assert ("ndecided" in one.note) == (verdict == "open")
 
 
 def test_where_no_part_is_needed_all_is_open(asked, verdicts):

@@ -62,8 +62,10 @@ def inputs(seen: Seen) -> Section:
     some, fewer = (drawn(found.examples, count, seen.seed) for count in (EXAMPLES, PLACED))
     text = (
         f"On {len(some)} inputs the queries, keys and values of each needed head are replaced at every "
-        "position, alone and together, by their means, position by position, or by those of another input; what "
-        "is needed is judged by means, as for whole parts. Queries and keys together decide where a head looks, "
+        "position, alone and together, by their means, position by position, or by those of another input; "
+        "what "
+        "is needed is judged by means, as for whole parts. Queries and keys together decide where a head "
+        "looks, "
         "values what it moves. Two routes may say the same: then neither costs anything alone. And on "
         f"{len(fewer)} inputs the output of each needed head and MLP is replaced by its mean at one position "
         "at a time, then at all but the one where that costs most. Positions are counted from the left of "
@@ -114,13 +116,18 @@ def hides(routes: Routes) -> str:
 def _one_place(found: Mapping[Component, Places]) -> Finding:
     if not found:
         return ONE_PLACE.missing("inputs have a single position")
-    more = [part for part, of in found.items() if not of.others.unneeded]
+    more = [part for part, of in found.items() if of.others.needed]
+    open_ = [str(part) for part, of in found.items() if not (of.others.needed or of.others.unneeded)]
+    if open_ and not more:
+        return ONE_PLACE.missing(f"undecided on so few inputs: {', '.join(open_)}")
     told = [
         f"{part} at position {of.best}" if of.others.unneeded
         else f"{part} costs {of.others.rise.mean:.2g} elsewhere than at position {of.best}"
         for part, of in found.items()
     ]  # fmt: skip
-    return ONE_PLACE.measured(len(more), "; ".join(told))
+    return ONE_PLACE.measured(
+        len(more), "; ".join(told), f"Undecided on so few inputs: {', '.join(open_)}." if open_ else ""
+    )
 
 
 def _named(heads: list[Head]) -> str:
