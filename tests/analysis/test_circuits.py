@@ -86,6 +86,20 @@ def test_a_model_without_norms_has_scale_one(normless_model, tokens_for):
     assert mean_norm_scale(normless_model, tokens_for(normless_model), 0) == 1.0
 
 
+def test_attention_from_embeddings_is_the_first_layers_own_without_biases(model, tokens_for):
+    if model.config.pad_token is not None:
+        pytest.skip("padding masks keys, which a circuit knows nothing of")
+    model.block(0).attn.b_Q.zero_()
+    tokens = tokens_for(model)[:1]
+    _, cache = model.run_with_cache(tokens, ["blocks.0.attn.hook_pattern"])
+    resid = model.W_E[tokens[0]] + model.W_pos[: tokens.shape[1]]
+    found = attention_from_embeddings(model, Head(0, 0), resid)
+    # The key's bias shifts all scores of a query alike; a norm with a learnt scale is left out of a circuit.
+    if model.config.normalization_type == "none":
+        torch.testing.assert_close(found, cache["blocks.0.attn.hook_pattern"][0, 0])
+    torch.testing.assert_close(found.sum(1), torch.ones(tokens.shape[1], dtype=torch.float64))
+
+
 def test_the_diagonal_is_looked_for_among_all_keys():
     scores = torch.tensor([[3.0, 1.0, 9.0], [0.0, 5.0, 1.0], [0.0, 0.0, 0.0]])
     assert largest_on_diagonal(scores, torch.arange(2)).tolist() == [False, True]

@@ -129,6 +129,7 @@ def test_each_answer_is_rated_apart_and_an_input_is_wrong_if_one_of_them_is():
         spoilt.W_U[2] = torch.tensor([-99.0, 99.0])
     told = section(spoilt, "Twice")
     each = found(told, "errors-per-million-each")
+    assert each.note == ""
     assert each.value[0] < 1000 < each.value[1]
     assert each.verdict == "refuted"
     assert each.said.startswith("most often wrong is answer 2")
@@ -139,3 +140,10 @@ def test_each_answer_is_rated_apart_and_an_input_is_wrong_if_one_of_them_is():
 def test_the_same_seed_finds_the_same():
     one, two = (found(section(counting(bias=3.0)), "adversarial-best").value for _ in range(2))
     assert one == two
+
+
+def test_a_place_that_is_answered_too_seldom_is_not_judged(monkeypatch):
+    monkeypatch.setattr(question, "FRESH", 3000)
+    seldom = found(section(counting(), "Twice"), "errors-per-million-each")
+    assert seldom.verdict == "open"
+    assert "often enough" in seldom.note

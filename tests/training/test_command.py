@@ -55,6 +55,10 @@ def test_a_users_own_task_is_trained_stopped_by_ctrl_c_and_resumed(tmp_path):
         (("brackets", "--n-heads", "5"), "does not divide into 5 heads"),
         (("brackets", "--resume"), "nothing to resume"),
         (("brackets", "--target", "99"), "target is 99.0"),
+        (
+            (f"{SMALL}:Mislabelled",),
+            "the task Mislabelled: labels reach from 1 to 2: there are the classes 0 to 1",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2_and_writes_nothing(

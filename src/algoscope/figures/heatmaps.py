@@ -47,7 +47,7 @@ def heatmaps(
         )
         figure.add_trace(trace, row=1, col=index + 1)
     figure.update_xaxes(title=escape(axes[1]), type="category", showgrid=False, ticks="")
-    figure.update_yaxes(autorange="reversed", type="category", showgrid=False, ticks="", automargin=True)
+    figure.update_yaxes(autorange="reversed", type="category", showgrid=False, ticks="")
     figure.update_yaxes(title=escape(axes[0]), col=1)
     height = 150 + (max(CELL * len(rows), 90) if few else min(max(14 * len(rows), 200), 560))
     colours = {"colorbar": {"title": escape(measure), "title_side": "right"}, **_scale(panels, middle)}
@@ -57,6 +57,8 @@ def heatmaps(
 def _scale(panels: Mapping[str, Float[np.ndarray, "row column"]], middle: float | None) -> dict[str, object]:
     values = np.concatenate([panel[np.isfinite(panel)] for panel in panels.values()])
     if middle is None or not len(values):
-        return {"colorscale": WEIGHTS, "cmin": float(min(values.min(initial=0), 0))}
+        low, high = float(values.min(initial=0)), float(values.max(initial=0))
+        # A table of nothing but zeros is white.
+        return {"colorscale": WEIGHTS, "cmin": low, "cmax": high if high > low else low + 1}
     reach = float(np.abs(values - middle).max()) or 1.0
     return {"colorscale": AROUND, "cmin": middle - reach, "cmax": middle + reach}

@@ -31,8 +31,20 @@ LOOK = go.layout.Template(
         "paper_bgcolor": "white",
         "plot_bgcolor": "white",
         "margin": {"l": 64, "r": 20, "t": 36, "b": 52},
-        "xaxis": {"gridcolor": FAINT, "zerolinecolor": "#b0b7c0", "linecolor": "#b0b7c0", "ticks": "outside"},
-        "yaxis": {"gridcolor": FAINT, "zerolinecolor": "#b0b7c0", "linecolor": "#b0b7c0", "ticks": ""},
+        "xaxis": {
+            "gridcolor": FAINT,
+            "zerolinecolor": "#b0b7c0",
+            "linecolor": "#b0b7c0",
+            "ticks": "outside",
+            "automargin": True,
+        },
+        "yaxis": {
+            "gridcolor": FAINT,
+            "zerolinecolor": "#b0b7c0",
+            "linecolor": "#b0b7c0",
+            "ticks": "",
+            "automargin": True,
+        },
         "hoverlabel": {"font_size": 12},
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "itemsizing": "constant"},
     }

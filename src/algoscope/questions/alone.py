@@ -34,8 +34,8 @@ WITHOUT = Claim(
 def alone(seen: Seen) -> Section:
     """How few parts do the task alone?"""
     text = (
-        "The outputs of all heads and MLPs outside a set are replaced by their means over inputs, position by "
-        "position, all at once; embeddings and norms stay. Starting from all of them, the least missed are "
+        "The outputs of all heads and MLPs outside a set are replaced by their means over inputs, position "
+        "by position, all at once; embeddings and norms stay. Starting from all of them, the least missed are "
         f"left out as long as the set keeps {SEARCH:g} of the model's accuracy above chance at every answer, "
         "until none can be; this is greedy, so there may be a smaller set. Chance is the share of the most "
         "common answer, or what is right without any head and MLP, whichever is more. What is found is then "

@@ -139,10 +139,15 @@ def _rate(rate: ErrorRate) -> Finding:
 
 
 def _each(answers: Mapping[int, ErrorRate]) -> Finding:
-    worst = max(answers, key=lambda number: answers[number].wrong)
-    rate = answers[worst]
+    # Where even no mistake at all would not bring the interval below the bound, there is nothing to judge.
+    judged = {number: each for number, each in answers.items() if ErrorRate(0, each.count).at_most <= RARE}
+    if not judged:
+        return EACH_ANSWER.missing("no place in the order of answers is answered often enough to tell")
+    worst = max(judged, key=lambda number: judged[number].wrong)
+    rate, rest = judged[worst], len(answers) - len(judged)
     said = f"most often wrong is answer {worst + 1}: {rate.wrong:,} of {rate.count:,}"
-    return EACH_ANSWER.measured([each.at_most for each in answers.values()], said)
+    note = f"{rest} places are answered too seldom to tell" if rest else ""
+    return EACH_ANSWER.measured([each.at_most for each in judged.values()], said, note)
 
 
 def _text(searched: bool) -> str:

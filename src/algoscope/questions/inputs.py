@@ -62,12 +62,12 @@ def inputs(seen: Seen) -> Section:
     some, fewer = (drawn(found.examples, count, seen.seed) for count in (EXAMPLES, PLACED))
     text = (
         f"On {len(some)} inputs the queries, keys and values of each needed head are replaced at every "
-        "position, alone and together, by their means, position by position, or by those of another input; what is "
-        "needed is judged by means, as for whole parts. Queries and keys together decide where a head looks, "
+        "position, alone and together, by their means, position by position, or by those of another input; what "
+        "is needed is judged by means, as for whole parts. Queries and keys together decide where a head looks, "
         "values what it moves. Two routes may say the same: then neither costs anything alone. And on "
         f"{len(fewer)} inputs the output of each needed head and MLP is replaced by its mean at one position "
-        "at a time, then at all but the one where that costs most. Positions are counted from the left of the "
-        "input, also where answers stand at places that differ."
+        "at a time, then at all but the one where that costs most. Positions are counted from the left of "
+        "the input, also where answers stand at places that differ."
     )
     section = Section("inputs", "Which inputs and which positions are needed?", text)
     if not parts:

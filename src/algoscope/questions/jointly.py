@@ -42,12 +42,12 @@ def jointly(seen: Seen) -> Section:
     surplus = pair_rises(seen.model, some, parts, MEAN)
     chosen = "" if len(parts) == len(found.mean) else f", of the {MOST} parts that cost most,"
     text = (
-        "A part may cost nothing because another one says the same. So all that is unneeded alone is replaced "
-        "by its mean at once. If that costs too much, parts are given back, the least missed first, until no "
+        "A part may cost nothing because another one says the same. So all that is unneeded alone is "
+        "replaced by its mean at once. If that costs too much, parts are given back, the least missed first, until no "
         "more can be: those that are left stand in for one another. This is repeated with the others until "
         f"they can be spared. And every two parts{chosen} are replaced together on {len(some)} inputs: the "
-        "surplus is what this costs beyond both alone, in even guesses; it is below zero where both are links "
-        "of one chain, since the answer is lost with the first."
+        "surplus is what this costs beyond both alone, in even guesses; it is below zero where both are "
+        "links of one chain, since the answer is lost with the first."
     )
     return Section(
         "jointly",

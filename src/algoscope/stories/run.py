@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 
 import torch
 
 import algoscope
+from algoscope.errors import UserError
 from algoscope.model.checkpoint import Checkpoint
 from algoscope.model.transformer import Transformer
 from algoscope.questions.claim import Finding
@@ -77,7 +79,15 @@ def _asked(seen: Seen, story: Story | None, tell: Tell) -> tuple[Section, ...]:
         tell(_named(question))
         section = question(seen)
         found.append(story.told(section) if story and question not in own else section)
+    _refuse_twice("section", [section.id for section in found])
+    _refuse_twice("finding", [each.id for section in found for each in (*section.findings, *section.checks)])
     return tuple(found)
+
+
+def _refuse_twice(what: str, ids: Sequence[str]) -> None:
+    twice = [name for name, count in Counter(ids).items() if count > 1]
+    if twice:
+        raise UserError(f"there are two {what}s {twice[0]!r}: give the story's own another id")
 
 
 def _named(question: Question) -> str:

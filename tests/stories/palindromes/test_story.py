@@ -113,7 +113,25 @@ def test_ablations_of_queries_keys_and_values_are_those_that_the_text_prints(pub
         assert [rise[at] for at, _ in rows] == pytest.approx([value for _, value in rows], abs=1e-5)
 
 
-def test_routes_that_stand_in_for_each_other_show_only_together(public, findings):
+def test_tables_are_the_golden_ones(public_small, ask, public_palindromes):
+    golden = public_palindromes.values
+    (contributed,) = ask(public_small, reading.reading_head).tables
+    for row, part in zip(contributed.rows, golden["component_names"], strict=True):
+        kinds = ("mean_non_palindrome", "std_non_palindrome", "mean_palindrome", "std_palindrome")
+        expected = [golden[f"contribution_nonpal_dir_{kind}_100"][part] for kind in kinds]
+        assert row[1:] == pytest.approx(expected, abs=1e-4), part
+    assert [row[0] for row in contributed.rows][:3] == ["token embedding", "position embedding", "0.0"]
+    (mirrored,) = ask(public_small, matching.finding_mirrors).tables
+    for row, pair in zip(mirrored.rows, golden["qk_circuit_00_pos_mirrored_pairs"], strict=True):
+        names = ("later", "earlier", "attention", "self_attention", "uniform_would_be", "rank_of_earlier")
+        # The text takes the norm's mean scale over five sequences, which moves weights a little.
+        assert row == pytest.approx([pair[name] for name in names], abs=1e-2)
+    (weak,) = ask(public_small, pairs.weakness).tables
+    gaps = {name.replace("–", "-"): gap for name, *_, gap in weak.rows}
+    assert gaps == pytest.approx(golden["v_composition_circuit_mirrored_gap"], abs=1e-4)
+
+
+def test_routes_that_stand_in_for_each_other_show_only_together(public, findings, ask):
     own = subject(public)
     found = findings(public, constant.constant_head)
     assert found["constant-head"].value == "0.1"
@@ -124,6 +142,13 @@ def test_routes_that_stand_in_for_each_other_show_only_together(public, findings
     assert found["constant-head-where"].value * zero == pytest.approx(0.681, abs=1e-3)
     assert "the first half" in found["constant-head-where"].said
     assert found["constant-head-single-route"].value < 0.01
+    section = ask(public, constant.constant_head)
+    routes, places = section.tables
+    costs = {name: (cut, kept) for name, cut, kept in routes.rows}
+    assert costs["every route"] == pytest.approx((zero, 0), abs=1e-5)
+    assert dict(places.rows)["the first half"] == pytest.approx(0.681, abs=1e-3)
+    drawn = section.illustrations[0].figure.data
+    assert sorted(sum((list(trace.x) for trace in drawn), [])) == list(range(22))  # noqa: RUF017
 
 
 def test_the_public_model_overlooks_two_pairs_and_the_program_knows(public, findings):

@@ -170,7 +170,8 @@ def outputs(seen: Seen) -> Section:
         if spread > 0
         else SAYS_MORE.missing("it says the same on all examples of a class, or there is only one"),
         PLACE.measured(
-            deviation / between, f"a standard deviation of {deviation:.4f} over inputs on average"
+            deviation / max(between, 1e-12),
+            f"a standard deviation of {deviation:.4f} over inputs on average",
         ),
     )
     chart = position_points(

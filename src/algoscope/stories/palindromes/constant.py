@@ -250,7 +250,7 @@ def _figures(found: Constant) -> tuple[Illustration, ...]:
 def _routes(found: Constant) -> Table:
     rows = tuple((each.name, each.cut, each.kept) for each in found.routes.values())
     columns = ("routes", "taken away here", "taken away everywhere else")
-    return Table(columns, rows, "Rise of the loss in nats.")
+    return Table(columns, rows, "Rise of the loss in nats. Routes through MLPs are left out.")
 
 
 def _places(found: Constant) -> Table:

@@ -92,8 +92,8 @@ def readers(seen: Seen) -> Section:
         "Which head reports which pair?",
         "Averages over random sequences hide what only one pair does. So each of the ten pairs is broken "
         "alone, and each head's push at END is compared with its push on palindromes. An ablation on "
-        f"sequences that hardly ever have a single fault can't see this; here, on {len(own.examples):,} "
-        "examples.",
+        "sequences that hardly ever have a single fault can't see this; the one here uses the "
+        f"{len(own.examples):,} examples.",
         (_most(own), *_beside(own)),
         (Illustration(chart, caption),),
     )
@@ -134,7 +134,7 @@ def _most(own: Subject) -> Finding:
     others = {name: head for name, (head,) in ((n, h) for n, h in loudest.items() if h) if head != own.reader}
     silent = [name for name, heads in loudest.items() if not heads]
     said = "".join(f"head {head} tells most of {name}; " for name, head in others.items())
-    return READERS.measured(len(others), f"{said}nobody tells of {', '.join(silent) or 'none'}")
+    return READERS.measured(len(others), f"{said}no head tells of {', '.join(silent)}" if silent else said)
 
 
 def _beside(own: Subject) -> tuple[Finding, ...]:
