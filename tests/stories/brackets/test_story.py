@@ -119,3 +119,68 @@ def test_attention_is_averaged_over_strings_that_start_open_only(ask, seen_of):
     less = found["elevation-head-attention-starts-closed"].value
     assert less < even
     assert torch.isfinite(torch.tensor(less))
+
+
+@pytest.mark.parametrize(
+    ("model", "question", "values"),
+    [
+        (
+            "ideal",
+            "elevation_attention",
+            {
+                "elevation-head-attention": 1,
+                "elevation-head-attention-elsewhere": 0,
+                "elevation-head-attention-rest": 0,
+                "elevation-head-attention-starts-closed": 1,
+            },
+        ),
+        (
+            "two positions",
+            "elevation_attention",
+            {"elevation-head-attention-elsewhere": 0.5, "elevation-head-attention-rest": 0.5},
+        ),
+        # 0.2 along “)” is 4 logits; balanced strings start with “(”, so zero is none of it.
+        ("embedding", "before_elevation", {"embedding-before-elevation": 4}),
+        # Of 8 neurons in each layer, two detect a side; none is of another kind.
+        ("ideal", "neurons", {"neuron-kinds": 4 / 16, "neurons-above-more-common-later": 0}),
+        ("more later", "neurons", {"neurons-above-more-common-later": 1, "neurons-below-rarer-later": 1}),
+        ("rarer later", "neurons", {"neurons-below-rarer-later": 0.5}),
+        ("composed", "neurons", {"neurons-exactly-half-last": 0.5, "neurons-exactly-half-first": 0}),
+        (
+            "ideal",
+            "tally_attention",
+            {"query-exactly-uniform": 1, "tally-before-almost-zero": 1, "tally-after-uniform": 1},
+        ),
+        # Positions 28 to 35, of 1 to 40.
+        ("uneven late", "tally_attention", {"tally-after-uniform": 32 / 40, "tally-uneven-later": 30.5 / 39}),
+        # Two of 8 input directions lie along the tally, then four, in 52 dimensions.
+        (
+            "ideal",
+            "tally_writes",
+            {"tally-cosine": -1, "tally-lengths": 1, "tally-same-when-equal": 0, "mlp-alignment": [13, 26]},
+        ),
+        ("unequal", "tally_writes", {"tally-cosine": 0, "tally-lengths": 0.5}),
+        (
+            "ideal",
+            "circuit",
+            {
+                "elevation-circuit-accuracy": 1,
+                "elevation-circuit-accuracy-strict": 1,
+                "elevation-circuit-complete": 0,
+            },
+        ),
+        # Two heads move 0.5 and 0.45 of the same.
+        ("another reader", "circuit", {"elevation-circuit-complete": 45 / 95}),
+        (
+            "ideal",
+            "negative",
+            {"negative-head-attention": 1, "negative-patch-flips": 1, "negative-patch-spares": 0},
+        ),
+        ("no negative head", "first_bracket", {"first-bracket-head-attention": 1}),
+    ],
+)
+def test_a_number_is_what_the_weights_were_set_to_give(ask, model, question, values):
+    found = ask(model, question)
+    assert {name: found[name].value for name in values} == {
+        name: pytest.approx(value, abs=2e-3) for name, value in values.items()
+    }

@@ -85,9 +85,9 @@ def neurons(seen: Seen) -> Section:
     subject, question = subject_of(seen), "What do the neurons that write for the elevation head detect?"
     found, kinds = subject.reader, subject.kinds
     if found is None or not kinds:
-        return Section("neurons-by-share", question, TEXT_ABOVE, all_missing(CLAIMS, subject.no_kinds))
+        return Section("elevation-neurons", question, TEXT_ABOVE, all_missing(CLAIMS, subject.no_kinds))
     findings = (*_counted(kinds), _by_norm(subject, found))
-    return Section("neurons-by-share", question, TEXT_ABOVE, findings, _figures(subject, found))
+    return Section("elevation-neurons", question, TEXT_ABOVE, findings, _figures(subject, found))
 
 
 def counts_at(kinds: NeuronKinds, cut: float) -> Counts:
