@@ -78,7 +78,7 @@ def test_a_part_named_twice_is_inside_at_both_its_positions(bracket_model):
 
 def test_a_part_that_the_model_lacks_is_named(bracket_model):
     examples = Brackets().sample(4, 0)
-    with pytest.raises(UserError, match="head 5.0 does not exist: the model has layers 0-1 with 2 heads"):
+    with pytest.raises(UserError, match=r"head 5\.0 does not exist: the model has layers 0-1 with 2 heads"):
         faithfulness(bracket_model, examples, [Part(Component.parse("5.0"))])
     with pytest.raises(UserError, match="empty circuit"):
         faithfulness(bracket_model, examples, [])

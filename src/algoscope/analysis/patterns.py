@@ -57,16 +57,15 @@ def attention_with_queries_of(
 
 def mean_patterns(model: Transformer, examples: Examples) -> Float[Tensor, "layer head query key"]:
     """The attention of every head, averaged over the examples."""
-    return torch.stack(
-        [
-            sum(
-                reduce(values_at(model, part, site), "batch head query key -> head query key", "sum")
-                for part in examples.batches(BATCH)
-            )
-            / len(examples)
-            for site in (f"blocks.{layer}.attn.hook_pattern" for layer in range(model.config.n_layers))
-        ]
-    )
+    return torch.stack([_mean_pattern(model, examples, layer) for layer in range(model.config.n_layers)])
+
+
+def _mean_pattern(model: Transformer, examples: Examples, layer: int) -> Float[Tensor, "head query key"]:
+    site = f"blocks.{layer}.attn.hook_pattern"
+    total = torch.zeros(())
+    for part in examples.batches(BATCH):
+        total = total + reduce(values_at(model, part, site), "batch head query key -> head query key", "sum")
+    return total / len(examples)
 
 
 @dataclass(frozen=True)

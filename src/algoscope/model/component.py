@@ -90,7 +90,7 @@ class Component:
 
     @property
     def site(self) -> str:
-        """Where its own output stands alone: a head's `hook_z`, an MLP's `hook_mlp_out`, an embedding's site."""
+        """Where its output stands alone: a head's `hook_z`, an MLP's `hook_mlp_out`, an embedding's site."""
         if self.kind is Kind.HEAD:
             return f"blocks.{self.layer}.attn.hook_z"
         if self.kind is Kind.MLP:
@@ -115,7 +115,7 @@ ANSWER = Component(_AFTER, Kind.ANSWER)
 
 
 def heads_and_mlps(config: Config, layers: int | None = None) -> tuple[Component, ...]:
-    """Every head and MLP of the first `layers` layers (of all, by default), in the order of the computation."""
+    """Every head and MLP of the first `layers` layers (by default of all), in the order of the model."""
     found: list[Component] = []
     for layer in range(config.n_layers if layers is None else layers):
         found += [Component.of(Head(layer, index)) for index in range(config.n_heads)]

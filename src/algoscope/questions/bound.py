@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 Number = float | int
-Measured = Number | str | bool | Sequence["Measured"]
+Measured = Number | str | bool | Sequence["Measured"] | None
 
 _JUDGES: Mapping[str, Callable[[Number, Number], bool]] = {
     "at least": operator.ge,
@@ -122,5 +122,5 @@ def less_than(limit: Number, why: str = "") -> Bound:
 def _numbers(value: Measured) -> list[Number]:
     if isinstance(value, Number):
         return [value]
-    assert not isinstance(value, str), f"{value!r} is no number"
+    assert value is not None and not isinstance(value, str), f"{value!r} is no number"  # noqa: PT018
     return [number for part in value for number in _numbers(part)]

@@ -18,6 +18,7 @@ from algoscope.questions.claim import Claim, Finding, all_missing
 from algoscope.questions.looking import ANSWERS, OTHERS, Looking, called, looking
 from algoscope.questions.seen import Seen
 from algoscope.questions.study import Illustration, Section, Table
+from algoscope.questions.viewer import viewer
 from algoscope.tasks.task import Examples
 
 NAMED = Claim(
@@ -73,7 +74,7 @@ def looks_of(seen: Seen, heads: Sequence[Head]) -> Section:
     return replace(
         section,
         findings=(_named(found), _pointed(found), _by_content(found), *([_alike(found)] if several else [])),
-        illustrations=(_scores(found), _patterns(seen, some, found)),
+        illustrations=(_scores(found), _patterns(seen, some, found), *viewer(seen)),
         tables=(_table(found), *([_numbers(found)] if several else []), *_tokens(found)),
     )
 

@@ -1,4 +1,4 @@
-"""A published text about models of a task: what it asks beyond the standard questions, and how it words them."""
+"""A published text about models of a task: what it asks beyond the standard questions, and its words."""
 
 from __future__ import annotations
 
