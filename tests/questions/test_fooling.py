@@ -53,6 +53,7 @@ def found(section, identity):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(question, "FRESH", 4000)
+    monkeypatch.setattr(question, "AT_FIRST", 4000)
 
 
 def test_a_model_that_counts_right_is_not_fooled():
@@ -144,6 +145,16 @@ def test_the_same_seed_finds_the_same():
 
 def test_a_place_that_is_answered_too_seldom_is_not_judged(monkeypatch):
     monkeypatch.setattr(question, "FRESH", 3000)
+    monkeypatch.setattr(question, "AT_FIRST", 3000)
     seldom = found(section(counting(), "Twice"), "errors-per-million-each")
     assert seldom.verdict == "open"
     assert "often enough" in seldom.note
+
+
+def test_a_model_that_is_often_wrong_is_asked_on_fewer_inputs_and_one_that_is_not_on_all(monkeypatch):
+    monkeypatch.setattr(question, "AT_FIRST", 500)
+    never = counting()
+    with torch.no_grad():
+        never.W_U.neg_()
+    assert "500 of 500 fresh inputs wrong" in found(section(never), "errors-per-million").said
+    assert "0 of 4,000 fresh inputs wrong" in found(section(counting()), "errors-per-million").said

@@ -12,7 +12,7 @@ from torch import Tensor
 from algoscope.analysis.batching import Batch, Mask, at_position, batches, everywhere
 from algoscope.errors import UserError
 from algoscope.model.component import EMBEDDING, POSITION, TOKEN, Component, heads_and_mlps
-from algoscope.model.sites import Cache
+from algoscope.model.sites import Cache, Taps
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
 
@@ -73,6 +73,12 @@ def decompose(
         values[:, batch.rows] = _parts(model, cache, batch, layers).cpu()
         resid[batch.rows] = cache[sites[-1]][batch.at].cpu()
     return Components(parts, values, model.b_O[:layers].sum(0).cpu(), resid)
+
+
+@torch.no_grad()
+def read_out(model: Transformer, components: Components) -> Float[Tensor, "row class"]:
+    """The logits that the model reads from the stream before the final norm: without another pass."""
+    return model.read_out(components.resid.to(model.W_E.device), Taps(model.sites)).cpu()
 
 
 def embeddings_apart(

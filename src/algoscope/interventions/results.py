@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import pandas
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from algoscope.errors import UserError
 from algoscope.interventions.intervention import Intervention
+
+if TYPE_CHECKING:
+    import pandas
 
 Label = Mapping[str, object]
 
@@ -52,6 +55,9 @@ class Sweep:
 
     def to_pandas(self) -> pandas.DataFrame:
         """A row for each intervention: its label's columns, and the metric."""
+        # Slow to import, and needed here alone.
+        import pandas
+
         self._need_metric("to_pandas")
         return pandas.DataFrame([dict(label) for label in self.labels]).assign(
             **{self.measure: self.values.tolist()}

@@ -22,6 +22,8 @@ from algoscope.tasks.task import Examples
 
 FRESH = 10_000
 """Without an error among so many, the interval ends at 384 per million."""
+AT_FIRST, OFTEN = 1000, 0.05
+"""Where so large a share of the first fresh inputs is wrong, more of them would tell nothing new."""
 WALKERS, STEPS, NEIGHBOURS = 40, 6, 10
 KNOWN_STEPS = 2
 """Steps from inputs that are wrong already: their neighbours, and those of the worst of these."""
@@ -65,9 +67,11 @@ class Fresh:
 
 def fooling(seen: Seen) -> Section:
     """Which inputs fool the model, and how often does it err?"""
-    drawn = seen.task.sample(FRESH, seen.seed + 1)
-    fresh = Fresh(drawn, seen.task.groups(drawn), answer_logits(seen.model, drawn))
-    found = _found(seen, fresh)
+    fresh = _fresh(seen, AT_FIRST)
+    seldom = bool(smallest_margin(fresh.logits, fresh.examples).lt(0).double().mean() < OFTEN)
+    fresh = _fresh(seen, FRESH) if seldom else fresh
+    found = _at_hand(seen, fresh)
+    found |= _walked(seen, fresh, found) if seldom else {}
     correct = right(fresh.logits, fresh.examples.labels)
     kinds = by_kind(correct, fresh.examples, fresh.groups)
     several = len(fresh.examples.labels) > len(fresh.examples)
@@ -79,7 +83,7 @@ def fooling(seen: Seen) -> Section:
     return Section(
         "fooling",
         "Which inputs fool the model, and how often does it err?",
-        _text(len(found) > 2),
+        _text(len(fresh.examples), seldom, len(found) > 2),
         tuple(findings),
         (_figure(rates),),
         (_rates(rates), _searches(found)),
@@ -87,22 +91,31 @@ def fooling(seen: Seen) -> Section:
     )
 
 
-def _found(seen: Seen, fresh: Fresh) -> dict[str, Fooled]:
-    """What each way of looking finds: inputs at hand, then walks from the hardest and the wrong ones."""
-    found = {
+def _fresh(seen: Seen, count: int) -> Fresh:
+    drawn = seen.task.sample(count, seen.seed + 1)
+    return Fresh(drawn, seen.task.groups(drawn), answer_logits(seen.model, drawn))
+
+
+def _at_hand(seen: Seen, fresh: Fresh) -> dict[str, Fooled]:
+    """What is wrong of the inputs of the study, and of fresh ones."""
+    return {
         "the inputs of this study": fooled(seen.logits, seen.examples, len(seen.examples)),
         "fresh inputs": fooled(fresh.logits, fresh.examples, len(fresh.examples)),
     }
+
+
+def _walked(seen: Seen, fresh: Fresh, found: Mapping[str, Fooled]) -> dict[str, Fooled]:
+    """What walks find, from the hardest fresh inputs and from the wrong ones; nothing without neighbours."""
     margins = smallest_margin(fresh.logits, fresh.examples)
     hardest = margins.argsort(stable=True)[: WALKERS // 2]
     start = fresh.examples[torch.cat([hardest, torch.arange(WALKERS - len(hardest))])]
     if seen.task.neighbours(start.tokens, torch.Generator().manual_seed(seen.seed)) is None:
-        return found
+        return {}
     walks = {"walks from fresh inputs, half of them the hardest": _walk(seen, start, STEPS)}
     for way, each in found.items():
         if len(each):
             walks[f"around the wrong ones of {way}"] = _walk(seen, each.examples[:WALKERS], KNOWN_STEPS)
-    return found | walks
+    return walks
 
 
 def _walk(seen: Seen, start: Examples, steps: int) -> Fooled:
@@ -139,8 +152,7 @@ def _rate(rate: ErrorRate) -> Finding:
 
 
 def _each(answers: Mapping[int, ErrorRate]) -> Finding:
-    # Where even no mistake at all would not bring the interval below the bound, there is nothing to judge.
-    judged = {number: each for number, each in answers.items() if ErrorRate(0, each.count).at_most <= RARE}
+    judged = {number: each for number, each in answers.items() if _tells(each)}
     if not judged:
         return EACH_ANSWER.missing("no place in the order of answers is answered often enough to tell")
     worst = max(judged, key=lambda number: judged[number].wrong)
@@ -150,18 +162,27 @@ def _each(answers: Mapping[int, ErrorRate]) -> Finding:
     return EACH_ANSWER.measured([each.at_most for each in judged.values()], said, note)
 
 
-def _text(searched: bool) -> str:
+def _tells(rate: ErrorRate) -> bool:
+    """Whether so many answers can decide: no mistake among them would keep the bound, or they break it."""
+    return ErrorRate(0, rate.count).at_most <= RARE or rate.at_least > RARE
+
+
+def _text(drawn: int, seldom: bool, searched: bool) -> str:
     walk = (
         f"Then {WALKERS} walks of {STEPS} steps start at fresh inputs, half of them those with the smallest "
         f"margin of the true answer; each step looks at {NEIGHBOURS} neighbours, small changes that the task "
         "proposes, and goes to the one with the smallest margin. Inputs that are wrong already are looked "
         "around in the same way. "
-        if searched
-        else "This task does not say which small changes leave an input of its own, so nothing was searched: "
-        "a method `neighbours(tokens, generator)` in the task makes that possible. "
     )
+    if not seldom:
+        walk = "So many are wrong that there is nothing to search for. "
+    elif not searched:
+        walk = (
+            "This task does not say which small changes leave an input of its own, so nothing was searched: "
+            "a method `neighbours(tokens, generator)` in the task makes that possible. "
+        )
     return (
-        f"The task draws {FRESH:,} inputs anew, other ones than those of this study. {walk}An input counts "
+        f"The task draws {drawn:,} inputs anew, other ones than those of this study. {walk}An input counts "
         "as wrong if any of its answers is, by the task's rule. Intervals are Wilson's."
     )
 

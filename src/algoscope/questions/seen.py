@@ -18,7 +18,7 @@ from algoscope.analysis.attribution import (
     margins,
     pull_back,
 )
-from algoscope.analysis.components import Components, decompose
+from algoscope.analysis.components import Components, decompose, read_out
 from algoscope.analysis.linearised import LinearFit, fit_norm
 from algoscope.discovery.needs import Needs, needs
 from algoscope.errors import UserError
@@ -51,7 +51,9 @@ class Seen:
     @cached_property
     def logits(self) -> Float[Tensor, "row class"]:
         """At every answer of every example. On the CPU."""
-        return answer_logits(self.model, self.examples)
+        if len(self.examples) > len(self.kept):
+            return answer_logits(self.model, self.examples)
+        return read_out(self.model, self.components)
 
     @cached_property
     def right(self) -> Bool[Tensor, "row"]:

@@ -21,7 +21,7 @@ from algoscope.stories.known import story_of
 from algoscope.stories.story import Story
 from algoscope.tasks.task import Examples, Task
 
-UNTRAINED = 1000
+UNTRAINED = 200
 """Examples that an untrained model is asked on: its verdicts are far from every bound, or worth little."""
 
 Tell = Callable[[str], None]

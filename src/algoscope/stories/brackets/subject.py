@@ -14,7 +14,7 @@ from algoscope.analysis.attention import attention_from
 from algoscope.analysis.attribution import Contributions, Direction, class_direction, contributions, pull_back
 from algoscope.analysis.components import Components, decompose
 from algoscope.analysis.directions import attention_norm_fit, through_head
-from algoscope.analysis.linearised import LinearFit
+from algoscope.analysis.linearised import LinearFit, fit_norm
 from algoscope.analysis.neurons import NeuronKinds, neuron_kinds, neurons_along
 from algoscope.analysis.tally import Tally, predicts, tally
 from algoscope.model.component import Component
@@ -131,9 +131,9 @@ class Subject:
             return None
         attention = attention_from(model, examples, head, examples.answered)
         read = int(attention[self.opens].mean(0).argmax())
-        fit = attention_norm_fit(model, examples, head.layer, read)
-        before = through_head(self.unbalanced, model, head, fit, f"before head {head}")
         parts = decompose(model, examples, read, head.layer)
+        fit = fit_norm(model.block(head.layer).ln1, parts.resid)
+        before = through_head(self.unbalanced, model, head, fit, f"before head {head}")
         pushed = contributions(parts, before, examples.labels == 1)
         return Reader(head, attention, read, fit, before, parts, pushed)
 
