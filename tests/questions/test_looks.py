@@ -196,7 +196,7 @@ def test_inputs_of_which_no_two_are_as_long_say_nothing_of_content():
 
 def test_the_figures_show_every_head_and_say_what_their_axes_are():
     section = asked(looking(BACK_4, layers=2), Copy())
-    scores, patterns = (each.figure for each in section.illustrations)
+    scores, patterns, *_ = (each.figure for each in section.illustrations)
     assert scores.data[0].y == ("0.0 from the answers", "0.0 from other places", "1.0 from the answers")
     assert "even" in scores.data[0].x
     assert "offset -4" in scores.data[0].x
