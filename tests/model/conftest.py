@@ -107,7 +107,7 @@ class SlowRun:
     def score(self, made: Mapping[str, np.ndarray], head: int, query: int, key: int) -> float:
         score = made["q"][query, head] @ made["k"][key, head] / math.sqrt(self.config.d_head)
         later = self.config.attention_dir == "causal" and key > query
-        return score - 1e5 if later or self.tokens[key] == self.config.pad_token else score
+        return float(np.finfo(np.float32).min) if later or self.tokens[key] == self.config.pad_token else score
 
     def mlp(self, name: str, x: np.ndarray) -> np.ndarray:
         w = self.weights

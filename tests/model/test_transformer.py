@@ -222,3 +222,25 @@ def test_the_public_palindrome_model_has_its_published_loss(reference):
     torch.testing.assert_close(logits, golden["raw_logits_end_500"], rtol=0, atol=5e-5)
     loss = functional.cross_entropy(logits, golden["is_palindrome_500"].long())
     assert float(loss) == pytest.approx(0.0137133, abs=1e-5)
+
+
+@pytest.mark.parametrize("direction", ["causal", "bidirectional"])
+def test_a_masked_key_is_out_however_far_real_scores_range(direction):
+    config = Config(
+        n_layers=1, d_model=4, n_heads=1, d_head=4, n_ctx=3, d_vocab=3, d_vocab_out=2, pad_token=0,
+        attention_dir=direction, normalization_type="none",
+    )  # fmt: skip
+    model = Transformer(config, seed=0).requires_grad_(False)
+    # Scores of real keys lie far below a hundred thousand.
+    model.block(0).attn.W_Q.mul_(3e4)
+    model.block(0).attn.W_K.mul_(-3e4)
+    tokens = torch.tensor([[1, 2, 0], [2, 1, 0]])
+    site = "blocks.0.attn.hook_pattern"
+    for sites in ([], [site]):
+        logits, cache = model.run_with_cache(tokens, sites)
+        torch.testing.assert_close(logits[:, :2], model(tokens[:, :2]))
+    assert (cache[site][..., 2] == 0).all()
+    _, cache = model.run_with_cache(tokens, ["blocks.0.attn.hook_attn_scores"])
+    scores = cache["blocks.0.attn.hook_attn_scores"]
+    assert (scores[..., 2] == torch.finfo(torch.float32).min).all()
+    assert scores[..., 0].abs().max() > 1e6

@@ -22,9 +22,12 @@ Bias = Float[Tensor, "#batch 1 #query key"] | None
 At = Int[Tensor, "query"] | None
 """Positions that are wanted as queries: the others are read as keys only. None for all."""
 
-MASKED = -1e5
-"""Score of a key that may not be seen. Finite, as in the ARENA course, so that means and gradients over
-scores stay finite; in a softmax it is an exact zero."""
+MASKED = torch.finfo(torch.float32).min
+"""Score of a key that may not be seen: about -3.4e38, the sentinel to look for in `hook_attn_scores`.
+
+Adding it to a score gives exactly this value whatever the score was, up to 1e30, so masked keys are out however
+far real scores range; and it is finite, so that means and gradients over scores stay finite. In a softmax it
+is an exact zero. Where every key of a query is masked, attention is even."""
 
 
 def bias_at(bias: Float[Tensor, "#batch 1 #query key"], at: At) -> Float[Tensor, "#batch 1 #query key"]:

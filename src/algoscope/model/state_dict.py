@@ -152,17 +152,28 @@ def _conclude(setting: str, state: Mapping[str, Tensor], usual: Mapping[str, obj
 def _attention_dir(state: Mapping[str, Tensor], usual: Mapping[str, object]) -> Inference:
     """From the stored masks and the task.
 
-    A full mask proves that attention is bidirectional. A triangular one proves nothing: HookedTransformer
-    used to store it for either direction, and the public bracket classifier, bidirectional, has one.
+    A full mask of all positions proves that attention is bidirectional. A triangular one proves nothing:
+    HookedTransformer used to store it for either direction, and the public bracket classifier, bidirectional,
+    has one. Neither does an empty one, which TransformerLens 3 writes whatever the direction, nor that of a
+    single position, which is full and triangular at once.
     """
+    n_ctx = len(state["pos_embed.W_pos"])
     masks = [value.bool() for name, value in state.items() if name.endswith(".attn.mask")]
-    if masks and all(mask.all() for mask in masks):
+    telling = [mask for mask in masks if mask.numel() > 1]
+    if any(mask.shape != (n_ctx, n_ctx) for mask in telling):
+        raise UserError(
+            f"a stored attention mask is {list(telling[0].shape)}: with {n_ctx} positions it would be "
+            f"[{n_ctx}, {n_ctx}]"
+        )
+    if telling and all(mask.all() for mask in telling):
         return Inference("attention_dir", "bidirectional", "the stored mask is full")
-    if any(mask.ndim != 2 or not torch.equal(mask, torch.ones_like(mask).tril()) for mask in masks):
+    if any(not torch.equal(mask, torch.ones_like(mask).tril()) for mask in telling):
         raise UserError(
             "the stored attention mask is neither full nor triangular: such attention is not read"
         )
-    stored = "the stored mask is triangular, which does not tell" if masks else "no mask is stored"
+    stored = "no mask is stored" if not masks else "the stored mask is empty, which tells nothing"
+    if telling:
+        stored = "the stored mask is triangular, which does not tell"
     return Inference("attention_dir", usual.get("attention_dir"), f"usual for the task; {stored}")
 
 
