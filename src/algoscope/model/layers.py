@@ -174,10 +174,12 @@ class Attention(nn.Module):
     def _normed(self, own: Stream, resid: Stream, norm: Norm, tap: Taps, at: At) -> Stream:
         """One head's own input through the norm. Edits of the norm's sites are made for all positions."""
         if at is None:
-            return norm(own, tap.unrecorded)
+            normed: Tensor = norm(own, tap.unrecorded)
+            return normed
         whole = resid.clone()
         whole[:, at] = own
-        return norm(whole, tap.unrecorded)[:, at]
+        normed = norm(whole, tap.unrecorded)
+        return normed[:, at]
 
     def mix(self, q: PerHead, k: PerHead, v: PerHead, bias: Bias, tap: Taps) -> PerHead:
         """`hook_z`: with scores and pattern in the open only if a hook wants them."""
