@@ -4,24 +4,27 @@ import pytest
 import torch
 
 from algoscope.analysis.attribution import Contributions
+from algoscope.model.component import EMBEDDING, Component
+from algoscope.model.head import Head
 from algoscope.questions.roles import strongest_head
 
+PARTS = (EMBEDDING, *map(Component.parse, ("0.0", "0.1", "MLP 0")))
 ROWS = torch.tensor([True, True, False])
 
 
 def pushed(embedding: float, first: float, second: float, mlp: float) -> Contributions:
     """Four components that push the first two rows by this much, and the last by nothing."""
     values = torch.tensor([embedding, first, second, mlp])[:, None] * ROWS
-    return Contributions(("embedding", "0.0", "0.1", "MLP 0"), values, "unbalanced")
+    return Contributions(PARTS, values, "unbalanced")
 
 
 def test_the_head_with_the_largest_mean_push_has_the_role():
     role = strongest_head(pushed(0, 3, 5, 1), ROWS, "broken")
-    assert (role.head, role.push, role.reason) == ("0.1", 5.0, "")
+    assert (role.head, role.push, role.reason) == (Head(0, 1), 5.0, "")
 
 
 def test_an_mlp_is_no_head_even_if_it_pushes_further():
-    assert strongest_head(pushed(0, 3, 0, 6), ROWS, "broken").head == "0.0"
+    assert strongest_head(pushed(0, 3, 0, 6), ROWS, "broken").head == Head(0, 0)
 
 
 def test_a_push_the_other_way_is_no_role():

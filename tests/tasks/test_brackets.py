@@ -134,3 +134,34 @@ def test_concepts_of_the_public_data_are_the_golden_ones(reference: Path):
     assert torch.equal(examples.tokens[:100], golden["toks_100"])
     assert torch.equal(examples.concepts["starts_open"][:100], golden["starts_open_100"])
     torch.testing.assert_close(examples.concepts["open_proportion"][:100], golden["open_proportion_100"])
+
+
+def test_contrasts_are_balanced_strings_with_one_bracket_turned_or_two_exchanged():
+    broken, whole = TASK.contrasts(96, seed=0)
+    assert len(broken) == len(whole) == 96
+    assert (broken.labels == 0).all()
+    assert (whole.labels == 1).all()
+    changed = (broken.tokens != whole.tokens).sum(1)
+    assert changed.bincount().tolist() == [0, 48, 48]
+    assert broken.concepts["total_elevation_failure"].tolist() == (changed == 1).tolist()
+    assert torch.equal(broken.tokens == PAD, whole.tokens == PAD)
+
+
+def test_contrasts_follow_their_seed_and_may_be_few():
+    one, same, other = (TASK.contrasts(8, seed)[0].tokens for seed in (1, 1, 2))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    assert len(TASK.contrasts(1, 0)[0]) == 1
+
+
+def test_neighbours_turn_one_or_two_brackets():
+    tokens = TASK.sample(300, 0).tokens
+    new = TASK.neighbours(tokens, torch.Generator().manual_seed(0))
+    changed = (new != tokens).sum(1)
+    assert set(changed.tolist()) <= {0, 1, 2}
+    assert int((changed == 0).sum()) < 30, "two turns of one bracket are rare"
+    assert torch.equal(TASK.encode([text[8:-6] for text in map(plain, new)]), new)
+
+
+def plain(tokens: torch.Tensor) -> str:
+    return TASK.show(tokens).plain

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from algoscope.errors import UserError
-from algoscope.tasks.palindromes import Palindromes, arena_sample, broken_at
+from algoscope.tasks.palindromes import Palindromes, arena_sample, broken_at, mirrored_changes, mismatch
 
 TASK = Palindromes()
 halves = st.lists(st.integers(0, 30), min_size=10, max_size=10)
@@ -119,3 +119,33 @@ def test_sequences_are_broken_at_the_marked_pairs_and_only_there(marks, seed):
 def test_marks_for_another_number_of_pairs_are_an_error():
     with pytest.raises(UserError, match=r"broken is \[2, 9\]: give \[batch, 10\]"):
         broken_at(torch.zeros(2, 9, dtype=torch.bool), seed=0)
+
+
+broken_pairs = st.lists(st.lists(st.booleans(), min_size=10, max_size=10), min_size=1, max_size=5)
+
+
+@given(broken_pairs, st.integers(0, 99))
+def test_mirrored_changes_break_no_pair_and_mend_none(broken, seed):
+    tokens = broken_at(torch.tensor(broken), seed).tokens
+    changed = mirrored_changes(tokens, torch.Generator().manual_seed(seed))
+    assert torch.equal(mismatch(changed), mismatch(tokens))
+    assert ((changed != tokens).sum(1) <= 2).all()
+
+
+def test_neighbours_break_or_mend_a_pair_or_change_both_of_one():
+    tokens = TASK.sample(400, 0).tokens
+    new = TASK.neighbours(tokens, torch.Generator().manual_seed(0))
+    changed, faults = (new != tokens).sum(1), (mismatch(new).sum(1) - mismatch(tokens).sum(1)) // 2
+    assert set(changed.tolist()) == {0, 1, 2}
+    assert set(faults.tolist()) == {-1, 0, 1}
+    assert (faults[changed != 1] == 0).all()
+    assert 120 < int((changed == 2).sum()) < 240
+
+
+def test_contrasts_differ_in_one_number_that_breaks_each_pair_as_often():
+    broken, whole = TASK.contrasts(50, seed=0)
+    differ = (broken.tokens != whole.tokens).nonzero()
+    assert differ[:, 0].tolist() == list(range(50))
+    assert differ[:, 1].bincount(minlength=22).tolist() == [0] * 11 + [5] * 10 + [0]
+    assert (broken.labels == 0).all()
+    assert (whole.labels == 1).all()

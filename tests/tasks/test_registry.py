@@ -11,12 +11,12 @@ from algoscope.errors import UserError
 from algoscope.tasks import registry
 from algoscope.tasks.task import Task
 
-OWN = Path(__file__).with_name("sorting.py")
+OWN = Path(__file__).with_name("digits.py")
 
 
 @pytest.fixture
-def sorting() -> Task:
-    return registry.get(f"{OWN}:Sorting")
+def digits() -> Task:
+    return registry.get(f"{OWN}:Digits")
 
 
 @pytest.mark.parametrize("name", registry.names())
@@ -37,25 +37,25 @@ def test_each_task_agrees_with_itself(name: str):
     assert torch.stack(list(task.groups(examples).values())).sum(0).tolist() == [1] * 7
 
 
-def test_a_task_is_returned_as_it_is(sorting: Task):
-    assert registry.get(sorting) is sorting
+def test_a_task_is_returned_as_it_is(digits: Task):
+    assert registry.get(digits) is digits
 
 
-def test_a_users_task_may_have_several_answers(sorting: Task):
-    examples = sorting.examples(sorting.encode(["3141", "9876"]))
-    assert examples.labels.tolist() == [[1, 1, 3, 4], [6, 7, 8, 9]]
-    assert examples.answer == slice(4, 8)
-    assert list(sorting.groups(examples)) == ["all"]
-    assert sorting.show(examples.tokens[0]).plain == "3 1 4 1 ????"
-    assert not sorting.offending(examples.tokens[0]).any()
+def test_a_users_task_may_have_several_answers(digits: Task):
+    examples = digits.examples(digits.encode(["3141", "9876"]))
+    assert examples.labels.tolist() == [1, 1, 3, 4, 6, 7, 8, 9]
+    assert examples.answer_positions.tolist() == [4, 5, 6, 7]
+    assert list(digits.groups(examples)) == ["all"]
+    assert digits.show(examples.tokens[0]).plain == "3 1 4 1 ????"
+    assert not digits.offending(examples.tokens[0]).any()
 
 
-def test_examples_with_several_answers_are_sliced_as_one(sorting: Task):
-    examples = sorting.sample(10, seed=0)
+def test_examples_with_several_answers_are_sliced_as_one(digits: Task):
+    examples = digits.sample(10, seed=0)
     part = examples[examples.concepts["largest"] > 7]
-    digits = [row for row in examples.tokens[:, :4].tolist() if max(row) > 7]
-    assert part.labels.tolist() == [sorted(row) for row in digits]
-    assert part.answer == slice(4, 8)
+    drawn = [row for row in examples.tokens[:, :4].tolist() if max(row) > 7]
+    assert part.labels.tolist() == [digit for row in drawn for digit in sorted(row)]
+    assert part.row_number.tolist() == [0, 1, 2, 3] * len(drawn)
 
 
 @pytest.mark.parametrize(
@@ -64,10 +64,10 @@ def test_examples_with_several_answers_are_sliced_as_one(sorting: Task):
         ("bracket", "no task 'bracket': did you mean 'brackets'"),
         ("sudoku", "choose from brackets, palindromes, or path/to/file.py:ClassName"),
         ("", "no task ''"),
-        ("nowhere.py:Sorting", "no file nowhere.py"),
-        (f"{OWN}", "name the class, as in .*sorting.py:ClassName"),
+        ("nowhere.py:Digits", "no file nowhere.py"),
+        (f"{OWN}", "name the class, as in .*digits.py:ClassName"),
         (f"{OWN}:", "name the class"),
-        (f"{OWN}:Sort", "defines no class 'Sort'"),
+        (f"{OWN}:Digit", "defines no class 'Digit'"),
         (f"{OWN}:torch", "defines no class 'torch'"),
         (f"{OWN}:Unfinished", "Unfinished has no pad, sample, label, concepts, encode"),
         (f"{OWN}:NeedsAnArgument", r"NeedsAnArgument\(\) of .* fails: TypeError"),

@@ -18,7 +18,8 @@ def examples() -> Examples:
 def same(left: Examples, right: Examples) -> bool:
     values = [(left.tokens, right.tokens), (left.labels, right.labels)]
     values += [(left.concepts[name], right.concepts[name]) for name in left.concepts]
-    return left.answer == right.answer and all(torch.equal(a, b) for a, b in values)
+    values.append((left.answered, right.answered))
+    return all(torch.equal(a, b) for a, b in values)
 
 
 def test_a_slice_a_mask_and_indices_pick_the_same_rows(examples: Examples):
@@ -53,8 +54,11 @@ def test_one_row_is_an_error_that_says_what_to_write(examples: Examples, row: ob
 
 def test_a_concept_of_another_length_is_an_error():
     tokens = torch.zeros(3, 2, dtype=torch.long)
+    answered = torch.tensor([[True, False]] * 3)
     with pytest.raises(UserError, match="colour has 2 rows for 3 inputs"):
-        Examples(tokens, torch.zeros(3), {"colour": torch.zeros(2)}, answer=0)
+        Examples(tokens, torch.zeros(3).long(), {"colour": torch.zeros(2)}, answered)
+    with pytest.raises(UserError, match="labels has 2 rows for 3 answers"):
+        Examples(tokens, torch.zeros(2).long(), {}, answered)
 
 
 def test_show_takes_one_input(examples: Examples):

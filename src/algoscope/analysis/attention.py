@@ -20,10 +20,8 @@ def attention_from(
 
     On the CPU. Raises UserError for a head that does not exist.
     """
-    site = head.check(model.config).site("hook_pattern")
-    if not len(examples):
-        return torch.zeros(0, examples.tokens.shape[1])
-    return values_at(model, examples, site, query)[:, head.index]
+    found = values_at(model, examples, head.check(model.config).site("hook_pattern"), query)
+    return found[:, head.index] if len(found) else torch.zeros(0, examples.tokens.shape[1])
 
 
 def attention_patterns(

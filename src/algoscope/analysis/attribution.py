@@ -77,7 +77,8 @@ def contributions(components: Components, direction: Direction, centre: Bool[Ten
     """
     if not centre.any():
         raise UserError("no example to centre contributions on: give examples of every class")
-    values = einsum(components.values, direction.vector, "component row d_model, d_model -> component row")
+    vector = direction.vector.to(components.values)
+    values = einsum(components.values, vector, "component row d_model, d_model -> component row")
     mean = values[:, centre].double().mean(1, keepdim=True)
     return Contributions(components.parts, (values - mean).float(), direction.towards)
 
@@ -106,7 +107,7 @@ def margins(model: Transformer, components: Components, fit: LinearFit, labels: 
 class Histograms:
     """For each component and group of examples, the share of the group in each bin."""
 
-    names: tuple[str, ...]
+    parts: tuple[Component, ...]
     groups: tuple[str, ...]
     shares: Float[np.ndarray, "component group bin"]
     """Each sums to 1 over bins; what lies outside the edges counts in the outermost bins."""
@@ -135,4 +136,4 @@ def histograms(
             for row in inside
         ]
     )
-    return Histograms(tuple(map(str, pushed.parts)), tuple(present), shares, edges, pushed.towards)
+    return Histograms(pushed.parts, tuple(present), shares, edges, pushed.towards)

@@ -37,17 +37,16 @@ def batches(model: Transformer, examples: Examples, at: Mask) -> Iterator[Batch]
     """A model's inputs in batches of similar length, without the padding that all of a batch share.
 
     Nothing reads padding, so what a model does elsewhere is the same to rounding. Marked places are never
-    cut off.
+    cut off; inputs without one are not run.
     """
     device, pad = model.W_E.device, model.config.pad_token
-    used = at if pad is None else at | (examples.tokens != pad)
-    if pad is None:
-        used = torch.ones_like(at)
+    used = torch.ones_like(at) if pad is None else at | (examples.tokens != pad)
     places = torch.arange(1, at.shape[1] + 1, device=at.device)
     ends = (used * places).amax(1)
     number = torch.zeros_like(at, dtype=torch.long)
     number[at] = torch.arange(int(at.sum()), device=at.device)
-    for part in ends.argsort(stable=True).split(BATCH):
+    wanted = at.any(1).nonzero()[:, 0]
+    for part in wanted[ends[wanted].argsort(stable=True)].split(BATCH):
         if not len(part):
             return
         seen = slice(0, int(ends[part].max()))

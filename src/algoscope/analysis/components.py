@@ -36,6 +36,16 @@ class Components:
         return self.values[self.parts.index(part)]
 
     @property
+    def spread(self) -> dict[Component, float]:
+        """How much each part varies from row to row, as a share of how much the whole stream does.
+
+        Summed over dimensions. Shares need not add up to 1: what two parts write may agree or cancel. Zero
+        is a part that writes the same in every row.
+        """
+        whole = _variance(self.resid)
+        return {part: _variance(self[part]) / whole if whole else 0.0 for part in self.parts}
+
+    @property
     def max_error(self) -> float:
         """The largest gap between the sum of the parts and the whole, over rows and coordinates."""
         gap = self.values.sum(0) + self.bias - self.resid
@@ -86,6 +96,10 @@ def decompose_everywhere(
     mask = everywhere(examples)
     found = embeddings_apart(model, examples, mask, decompose(model, examples, mask))
     return found.parts, found.values.unflatten(1, tuple(examples.tokens.shape))
+
+
+def _variance(values: Float[Tensor, "row d_model"]) -> float:
+    return values.double().var(0, correction=0).sum().item()
 
 
 def _sites(model: Transformer, layers: int) -> list[str]:

@@ -15,9 +15,9 @@ from algoscope.figures.look import LOOK, faded, group_colours
 
 def contribution_histograms(spread: Histograms, columns: int) -> go.Figure:
     """One panel per component on one shared axis: the first beside the legend, the others in full rows."""
-    cells = [(1, 1)] + [(2 + i // columns, 1 + i % columns) for i in range(len(spread.names) - 1)]
+    cells = [(1, 1)] + [(2 + i // columns, 1 + i % columns) for i in range(len(spread.parts) - 1)]
     rows = cells[-1][0]
-    titles = dict(zip(cells, spread.names, strict=True))
+    titles = dict(zip(cells, spread.parts, strict=True))
     figure = make_subplots(
         rows=rows,
         cols=columns,
@@ -25,7 +25,7 @@ def contribution_histograms(spread: Histograms, columns: int) -> go.Figure:
         horizontal_spacing=0.03,
         vertical_spacing=0.22 / rows,
         # One title for each cell that has a panel: plotly skips the empty ones.
-        subplot_titles=[f"head {name}" if "." in name else name for name in titles.values()],
+        subplot_titles=[f"head {part}" if part.head else str(part) for part in titles.values()],
         specs=[
             [{} if (row + 1, col + 1) in titles else None for col in range(columns)] for row in range(rows)
         ],

@@ -54,12 +54,27 @@ class Bound:
             assert isinstance(value, Number), f"{value!r} is no number to hold against {self}"
             return judge(value, self.limit)
         quantifier = all if self.over == "each" else any
-        return quantifier(judge(number, self.limit) for number in _numbers(value))
+        numbers = _numbers(value)
+        # Each of nothing would hold, whatever the limit.
+        assert numbers, f"nothing to hold against {self}: say that it is missing"
+        return quantifier(judge(number, self.limit) for number in numbers)
 
     def hangs(self, value: Measured) -> bool:
-        """Whether another limit, a third smaller or larger, would judge the value otherwise."""
-        others = (replace(self, limit=self.limit * (1 + step)) for step in (-THIRD, THIRD))
+        """Whether another limit, a third smaller or larger, would judge the value otherwise.
+
+        A limit between a half and 1 is a share of which 1 is all: there it is what it leaves to 1 that is
+        a third smaller or larger, as no share is above 1.
+
+        >>> at_least(3).hangs(3.9), at_least(0.99).hangs(1.0), at_least(0.99).hangs(0.988)
+        (True, False, True)
+        """
+        others = (replace(self, limit=limit) for limit in self._moved)
         return any(other.holds(value) != self.holds(value) for other in others)
+
+    @property
+    def _moved(self) -> tuple[Number, Number]:
+        room = 1 - self.limit if 0.5 < self.limit < 1 else self.limit
+        return self.limit - THIRD * room, self.limit + THIRD * room
 
     def each(self) -> Self:
         """The same limit for every number of a list."""

@@ -99,21 +99,27 @@ def open_shares() -> Float[Tensor, "left height"]:
 
 
 def one_flipped(lengths: Lengths, generator: Generator) -> Opens:
-    return _flipped(lengths, 1, generator)
+    chosen = places(lengths, 1, generator)
+    return dyck(lengths, generator) ^ chosen
 
 
 def two_flipped(lengths: Lengths, generator: Generator) -> Opens:
-    return _flipped(lengths, 2, generator)
+    chosen = places(lengths, 2, generator)
+    return dyck(lengths, generator) ^ chosen
 
 
-def _flipped(lengths: Lengths, count: int, generator: Generator) -> Opens:
+def places(lengths: Lengths, count: int, generator: Generator) -> Bool[Tensor, "batch bracket"]:
+    """Marks `count` brackets of each string, at random."""
     noise = _noise(lengths, generator).masked_fill(~_within(lengths), -1)
-    places = torch.zeros_like(noise, dtype=torch.bool).scatter(1, noise.topk(count).indices, True)
-    return dyck(lengths, generator) ^ places
+    return torch.zeros_like(noise, dtype=torch.bool).scatter(1, noise.topk(count).indices, True)
 
 
 def two_swapped(lengths: Lengths, generator: Generator) -> Opens:
-    opens = dyck(lengths, generator)
+    return swapped(dyck(lengths, generator), lengths, generator)
+
+
+def swapped(opens: Opens, lengths: Lengths, generator: Generator) -> Opens:
+    """The strings with one `(` and one `)` exchanged, at random."""
     noise = _noise(lengths, generator)
     an_open = noise.masked_fill(~opens, -1).argmax(1, keepdim=True)
     a_close = noise.masked_fill(opens | ~_within(lengths), -1).argmax(1, keepdim=True)

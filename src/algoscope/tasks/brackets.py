@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from jaxtyping import Bool, Int
-from torch import Tensor
+from torch import Generator, Tensor
 
 from algoscope.errors import UserError
-from algoscope.tasks.bracket_strings import LONGEST, Mix
+from algoscope.tasks.bracket_strings import LONGEST, Mix, dyck, places, swapped
+from algoscope.tasks.changes import token_changes
 from algoscope.tasks.task import Examples, Task
 
 START, PAD, END, OPEN, CLOSE = range(5)
@@ -45,7 +46,7 @@ class Brackets(Task):
     def sample(self, n: int, seed: int) -> Examples:
         """`n` strings of even length, every length from 2 to 40 as likely, of the kinds in `mix`."""
         generator = torch.Generator().manual_seed(seed)
-        lengths = 2 * torch.randint(1, LONGEST // 2 + 1, (n,), generator=generator)
+        lengths = _even_lengths(n, generator)
         opens = self.mix.draw(lengths, generator)
         return self.examples(_framed(torch.where(opens, OPEN, CLOSE), lengths))
 
@@ -95,6 +96,32 @@ class Brackets(Task):
             "balanced": ~negative & ~total,
         }
 
+    def contrasts(self, n: int, seed: int) -> tuple[Examples, Examples]:
+        """Unbalanced strings, each with the balanced one that it was made of.
+
+        One half has one bracket turned round, a total elevation failure; the other half a `(` and a `)`
+        exchanged, a negative failure alone.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        # Most exchanges leave a string balanced: of so many, enough do not.
+        lengths = _even_lengths(16 * n + 100, generator)
+        balanced = dyck(lengths, generator)
+        turned = balanced ^ places(lengths, 1, generator)
+        exchanged = swapped(balanced, lengths, generator)
+        whole, first, second = (
+            self.examples(_framed(torch.where(opens, OPEN, CLOSE), lengths))
+            for opens in (balanced, turned, exchanged)
+        )
+        half = len(lengths) // 2
+        broken = (second.labels == 0).nonzero()[:, 0]
+        rows = torch.cat([torch.arange(n - n // 2), broken[broken >= half][: n // 2]])
+        mixed = torch.cat([first.tokens[:half], second.tokens[half:]])
+        return self.examples(mixed[rows]), whole[rows]
+
+    def neighbours(self, tokens: Int[Tensor, "batch seq"], generator: Generator) -> Int[Tensor, "batch seq"]:
+        """Each string with one or two of its brackets turned round."""
+        return token_changes((OPEN, CLOSE), changes=2)(tokens, generator)
+
     def offending(self, tokens: Int[Tensor, "seq"]) -> Bool[Tensor, "seq"]:
         """The brackets without a partner, when each `)` closes the latest `(` that is still open."""
         alone = torch.zeros_like(tokens, dtype=torch.bool)
@@ -114,6 +141,10 @@ def suffix_elevation(tokens: Int[Tensor, "batch seq"]) -> Int[Tensor, "batch seq
     """Number of `)` minus number of `(` from each position to the end."""
     step = (tokens == CLOSE).long() - (tokens == OPEN).long()
     return step.flip(1).cumsum(1).flip(1)
+
+
+def _even_lengths(n: int, generator: Generator) -> Int[Tensor, "batch"]:
+    return 2 * torch.randint(1, LONGEST // 2 + 1, (n,), generator=generator)
 
 
 def _framed(

@@ -17,13 +17,16 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from algoscope.errors import UserError
-from algoscope.tasks.task import Examples, Task
+from algoscope.tasks.task import Examples, Task, by_row
 
 SHOWN = 3
 """How many of the labels that disagree an error shows."""
 
 Pair = tuple[object, object]
 """An input as a person writes it, and its label."""
+
+Given = Callable[[Examples], Tensor]
+"""The labels of a file, with a row for each answer of these examples."""
 
 
 def read_examples(path: Path | str, task: Task) -> Examples:
@@ -33,9 +36,10 @@ def read_examples(path: Path | str, task: Task) -> Examples:
     - `.jsonl`: one of these a line
     - `.csv`: with the columns `input` and `label`
     - each of these with `.gz` behind
-    - `.safetensors`: integer `tokens` `[batch seq]`, and `labels` of the shape of the task's, or none
+    - `.safetensors`: integer `tokens` `[batch seq]`, and `labels` as `Task.label` gives them, or none
 
-    A label is a class's index or name; true and false will do where there are two classes. Raises
+    A label is a class's index or name; true and false will do where there are two classes. Several answers
+    are a list of labels. Where an answer is a set, it is a list of classes, in the list of answers. Raises
     UserError, with what is wrong and where, for a file that can't be read so, for an input that is none
     of the task's, and for labels that disagree with the task's rule.
     """
@@ -43,49 +47,52 @@ def read_examples(path: Path | str, task: Task) -> Examples:
     if not path.is_file():
         raise UserError(f"no file {path}: give a file with inputs and labels")
     try:
-        if path.suffix == ".safetensors":
-            tokens, given = _from_safetensors(path, task)
-        else:
-            tokens, given = _from_text(path, task)
+        tokens, given = (
+            _from_safetensors(path, task) if path.suffix == ".safetensors" else _from_text(path, task)
+        )
+        examples = task.examples(tokens)
+        if given is not None:
+            _compare(task, examples, given(examples))
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    examples = task.examples(tokens)
-    if given is not None:
-        _compare(path, task, examples, given)
     return examples
 
 
-def _compare(path: Path, task: Task, examples: Examples, given: Tensor) -> None:
-    truth = examples.labels
-    if given.shape != truth.shape:
-        raise UserError(f"{path}: labels have shape {list(given.shape)}: expected {list(truth.shape)}")
-    wrong = (given != truth).reshape(len(truth), -1).any(1).nonzero().flatten().tolist()
+def _compare(task: Task, examples: Examples, given: Tensor) -> None:
+    differs = (given != examples.labels).reshape(len(given), -1).any(1)
+    wrong = examples.row_example[differs].unique().tolist()
     if not wrong:
         return
     shown = [
-        f"{task.show(examples.tokens[row]).plain} is given as {_named(given[row], task)}"
-        f" and is {_named(truth[row], task)}"
-        for row in wrong[:SHOWN]
+        f"{task.show(examples.tokens[example]).plain} is given as"
+        f" {_named(given[examples.row_example == example], task)}"
+        f" and is {_named(examples.labels[examples.row_example == example], task)}"
+        for example in wrong[:SHOWN]
     ]
     more = "; ..." if len(wrong) > SHOWN else ""
     raise UserError(
-        f"{path}: {len(wrong)} of {len(truth)} labels disagree with the rule of {task.name}"
+        f"the labels of {len(wrong)} of {len(examples)} inputs disagree with the rule of {task.name}"
         f" (correct them, or give the task that they follow): {'; '.join(shown)}{more}"
     )
 
 
-def _named(label: Tensor, task: Task) -> str:
-    return " ".join(task.classes[index] for index in label.reshape(-1).tolist())
+def _named(labels: Tensor, task: Task) -> str:
+    if labels.dtype != torch.bool:
+        return " ".join(task.classes[index] for index in labels.tolist())
+    sets = ([task.classes[index] for index, member in enumerate(row) if member] for row in labels.tolist())
+    return " ".join(f"{{{', '.join(names)}}}" for names in sets)
 
 
-def _from_safetensors(path: Path, task: Task) -> tuple[Tensor, Tensor | None]:
+def _from_safetensors(path: Path, task: Task) -> tuple[Tensor, Given | None]:
     try:
         tensors = load_file(path)
     except SafetensorError as error:
         raise UserError(f"not a readable safetensors file ({error})") from error
     if "tokens" not in tensors:
         raise UserError(f"has {', '.join(sorted(tensors)) or 'no tensors'}: give one named 'tokens'")
-    return _checked_tokens(tensors["tokens"], task), _checked_labels(tensors.get("labels"), task)
+    labels = tensors.get("labels")
+    tokens = _checked_tokens(tensors["tokens"], task)
+    return tokens, None if labels is None else lambda examples: _checked_labels(labels, task, examples)
 
 
 def _checked_tokens(tokens: Tensor, task: Task) -> Int[Tensor, "batch seq"]:
@@ -103,22 +110,26 @@ def _checked_tokens(tokens: Tensor, task: Task) -> Int[Tensor, "batch seq"]:
     return tokens.long()
 
 
-def _checked_labels(labels: Tensor | None, task: Task) -> Tensor | None:
-    if labels is None:
-        return None
+def _checked_labels(labels: Tensor, task: Task, examples: Examples) -> Tensor:
+    if examples.sets:
+        rows = by_row(labels.bool(), examples.answered)
+        if rows.shape != examples.labels.shape:
+            raise UserError(f"labels have {rows.shape[-1]} classes: {task.name} has {len(task.classes)}")
+        return rows
     if labels.dtype != torch.bool and not _is_whole(labels):
         raise UserError(f"labels are {labels.dtype}: give integers or booleans")
-    strange = (labels < 0) | (labels >= len(task.classes))
+    rows = by_row(labels.long(), examples.answered)
+    strange = (rows < 0) | (rows >= len(task.classes))
     if strange.any():
-        raise UserError(f"label {labels[strange][0].item()} is none of {_classes(task)}")
-    return labels.long()
+        raise UserError(f"label {rows[strange][0].item()} is none of {_classes(task)}")
+    return rows
 
 
 def _is_whole(tensor: Tensor) -> bool:
     return tensor.dtype in (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
-def _from_text(path: Path, task: Task) -> tuple[Tensor, Tensor]:
+def _from_text(path: Path, task: Task) -> tuple[Tensor, Given]:
     suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
     read = _FORMATS.get(suffixes[-1] if suffixes else "")
     if read is None:
@@ -128,8 +139,8 @@ def _from_text(path: Path, task: Task) -> tuple[Tensor, Tensor]:
     pairs = list(read(text)) if text.strip() else []
     if not pairs:
         raise UserError("the file holds no examples: give at least one input with its label")
-    known = _spellings(task)
-    return task.encode([value for value, _ in pairs]), _labels([label for _, label in pairs], known, task)
+    tokens = task.encode([value for value, _ in pairs])
+    return tokens, lambda examples: _labels([label for _, label in pairs], task, examples)
 
 
 def _text(path: Path) -> str:
@@ -199,19 +210,29 @@ def _spellings(task: Task) -> Mapping[object, int]:
     return known | {name: index for index, name in enumerate(task.classes)}
 
 
-def _labels(labels: list[object], known: Mapping[object, int], task: Task) -> Tensor:
-    def index(label: object) -> int | list[object]:
-        if isinstance(label, list):
-            return [index(part) for part in label]
+def _labels(labels: list[object], task: Task, examples: Examples) -> Tensor:
+    known = _spellings(task)
+
+    def index(label: object) -> int:
         if not isinstance(label, str | int | float) or label not in known:
             raise UserError(f"label {_short(label)} is none of {_classes(task)}")
         return known[label]
 
-    rows = [index(label) for label in labels]
-    try:
-        return torch.tensor(rows)
-    except (ValueError, TypeError) as error:
-        raise UserError("some examples have more labels than others: give each the same number") from error
+    rows: list[object] = []
+    counts = examples.answered.sum(1).tolist()
+    for number, (label, count) in enumerate(zip(labels, counts, strict=True), start=1):
+        answers = label if isinstance(label, list) else [label]
+        if len(answers) != count:
+            raise UserError(f"example {number} has {len(answers)} labels for {count} answers: give one each")
+        rows += answers
+    if not examples.sets:
+        return torch.tensor([index(answer) for answer in rows], dtype=torch.long)
+    found = torch.zeros(len(rows), len(task.classes), dtype=torch.bool)
+    for row, answer in enumerate(rows):
+        if not isinstance(answer, list):
+            raise UserError(f"label {_short(answer)} is no set: give a list of classes for each answer")
+        found[row, [index(name) for name in answer]] = True
+    return found
 
 
 def _classes(task: Task) -> str:

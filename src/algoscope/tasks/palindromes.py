@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Bool, Int
-from torch import Tensor
+from torch import Generator, Tensor
+from torch.nn import functional
 
 from algoscope.errors import UserError
+from algoscope.tasks.changes import token_changes
 from algoscope.tasks.task import Examples, Task
 
 VALUES = 31
@@ -75,6 +77,23 @@ class Palindromes(Task):
         rows = [_numbers(value) for value in inputs]
         return _framed(torch.tensor(rows, dtype=torch.long).reshape(-1, 2 * HALF))
 
+    def contrasts(self, n: int, seed: int) -> tuple[Examples, Examples]:
+        """Sequences with one mismatched pair, each with the palindrome that the later number keeps it from.
+
+        Every pair breaks as often as the others.
+        """
+        broken = broken_at(functional.one_hot(torch.arange(n) % HALF, HALF).bool(), seed)
+        earlier = broken.tokens.flip(1)[:, END_POSITION - HALF : -1]
+        mended = torch.cat([broken.tokens[:, : HALF + 1], earlier, broken.tokens[:, -1:]], dim=1)
+        return broken, self.examples(mended)
+
+    def neighbours(self, tokens: Int[Tensor, "batch seq"], generator: Generator) -> Int[Tensor, "batch seq"]:
+        """Each sequence with another number somewhere, or, one time in two, with new ones in a mirrored pair,
+        equal if they were equal and different if not."""
+        anywhere = token_changes(range(VALUES))(tokens, generator)
+        mirrored = mirrored_changes(tokens, generator)
+        return torch.where(torch.rand(len(tokens), 1, generator=generator) < 0.5, anywhere, mirrored)
+
     def offending(self, tokens: Int[Tensor, "seq"]) -> Bool[Tensor, "seq"]:
         """Both members of every mirrored pair that differs."""
         return mismatch(tokens[None])[0]
@@ -85,6 +104,20 @@ def mismatch(tokens: Int[Tensor, "batch seq"]) -> Bool[Tensor, "batch seq"]:
     differs = tokens != tokens.flip(1)
     differs[:, [0, -1]] = False
     return differs
+
+
+def mirrored_changes(tokens: Int[Tensor, "batch seq"], generator: Generator) -> Int[Tensor, "batch seq"]:
+    """One pair of each input gets new numbers: equal ones if they were equal, different ones if not."""
+    rows = torch.arange(len(tokens))
+    pair = torch.randint(HALF, (len(tokens),), generator=generator)
+    later, earlier = torch.tensor(PAIRS)[pair].T
+    first = torch.randint(VALUES, (len(tokens),), generator=generator)
+    shift = torch.randint(1, VALUES, (len(tokens),), generator=generator)
+    equal = tokens[rows, later] == tokens[rows, earlier]
+    changed = tokens.clone()
+    changed[rows, earlier] = first
+    changed[rows, later] = torch.where(equal, first, (first + shift) % VALUES)
+    return changed
 
 
 def broken_at(broken: Bool[Tensor, "batch pair"], seed: int) -> Examples:

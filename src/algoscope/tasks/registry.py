@@ -10,10 +10,26 @@ from types import ModuleType
 
 from algoscope.errors import UserError
 from algoscope.tasks.brackets import Brackets
+from algoscope.tasks.first_unique import FirstUnique
+from algoscope.tasks.maximum import Maximum
+from algoscope.tasks.modular_addition import ModularAddition
+from algoscope.tasks.nesting import Nesting
 from algoscope.tasks.palindromes import Palindromes
+from algoscope.tasks.reversal import Reversal
+from algoscope.tasks.sorting import Sorting
 from algoscope.tasks.task import Task
 
-_TASKS: dict[str, type[Brackets] | type[Palindromes]] = {task.name: task for task in (Brackets, Palindromes)}
+_KINDS: tuple[type[Task], ...] = (
+    Brackets,
+    Palindromes,
+    Sorting,
+    Reversal,
+    ModularAddition,
+    Maximum,
+    Nesting,
+    FirstUnique,
+)
+_TASKS = {kind.name: kind for kind in _KINDS}
 _ATTRIBUTES = ("name", "vocabulary", "pad", "n_ctx", "classes", "usual")
 _METHODS = ("sample", "label", "concepts", "encode")
 

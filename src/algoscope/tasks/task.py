@@ -44,7 +44,7 @@ class Examples:
                 )
         if len(self.labels) != int(self.answered.sum()):
             raise UserError(
-                f"labels has {len(self.labels)} rows for {int(self.answered.sum())} answers: give one row each"
+                f"labels has {len(self.labels)} rows for {int(self.answered.sum())} answers: give one each"
             )
 
     def __len__(self) -> int:
@@ -177,7 +177,7 @@ class Task(Protocol):
     ) -> Examples:
         """These inputs with their true labels and concepts."""
         answered = self.answered(tokens)
-        labels = _by_row(self.label(tokens), answered)
+        labels = by_row(self.label(tokens), answered)
         return Examples(tokens, labels, self.concepts(tokens), answered, position_ids)
 
     def groups(self, examples: Examples) -> dict[str, Bool[Tensor, "batch"]]:
@@ -191,7 +191,10 @@ class Task(Protocol):
         return {name: examples.labels == index for index, name in enumerate(self.classes)}
 
     def quantities(self, examples: Examples) -> dict[str, Float[Tensor, "batch *seq"]]:
-        """Numbers that heads and neurons may track: name -> `[batch]` or `[batch seq]`; by default the concepts."""
+        """Numbers that heads and neurons may track: name -> `[batch]` or `[batch seq]`.
+
+        By default the concepts.
+        """
         return {name: value.double() for name, value in examples.concepts.items()}
 
     def contrasts(self, n: int, seed: int) -> tuple[Examples, Examples]:
@@ -239,8 +242,8 @@ class Task(Protocol):
         return Shown(tuple(shown), "" if probability is None else f"{probability:.4f}")
 
 
-def _by_row(labels: Tensor, answered: Bool[Tensor, "batch seq"]) -> Tensor:
-    """A task's labels with a row for each answer."""
+def by_row(labels: Tensor, answered: Bool[Tensor, "batch seq"]) -> Tensor:
+    """Labels of any shape that `Task.label` may give, with a row for each answer."""
     lead = labels.shape[:-1] if labels.dtype == torch.bool else labels.shape
     if lead == answered.shape:
         return labels[answered]
@@ -250,7 +253,7 @@ def _by_row(labels: Tensor, answered: Bool[Tensor, "batch seq"]) -> Tensor:
         return labels.flatten(0, 1)
     counts = sorted(set(answered.sum(1).tolist()))
     raise UserError(
-        f"the task's labels are {labels.dtype} {list(labels.shape)} for inputs {list(answered.shape)} with "
+        f"labels are {labels.dtype} {list(labels.shape)} for inputs {list(answered.shape)} with "
         f"{' or '.join(map(str, counts[:3]))} answers each: give int64 [batch seq] (or [batch], or "
         "[batch answer]), with a last axis over classes, and bool, where an answer is a set"
     )

@@ -30,6 +30,8 @@ class Recipe:
     weight_decay: float = 0.01
     clip: float = 1.0
     """The gradient's norm is cut to this."""
+    biases: bool = True
+    """Whether biases are learnt; else each stays at zero, as in a model without."""
 
     def __post_init__(self) -> None:
         for name in ("n_layers", "d_model", "n_heads", "steps", "batch"):

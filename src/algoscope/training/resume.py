@@ -51,10 +51,11 @@ def restore(path: Path, run: Run) -> None:
                 "resume with the options that it was started with"
             )
     names = [name for name, _ in run.model.named_parameters()]
+    learnt = [name for name, parameter in run.model.named_parameters() if parameter.requires_grad]
     try:
         run.model.load_state_dict({name: tensors[f"model.{name}"] for name in names})
         if kept["step"]:
-            _restore_moments(run, tensors, names)
+            _restore_moments(run, tensors, learnt)
         run.step, run.loss, run.seconds = kept["step"], kept["loss"], kept["seconds"]
     except (KeyError, RuntimeError, ValueError) as error:
         raise UserError(f"{path} is damaged ({error}): start again with --force") from error

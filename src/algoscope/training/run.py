@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 
 from algoscope.errors import UserError
 from algoscope.model.device import usable
 from algoscope.model.transformer import Transformer
+from algoscope.tasks.answers import Labels, right, surprise
 from algoscope.tasks.task import Examples, Task
 from algoscope.training.interrupt import at_the_end
 from algoscope.training.recipe import Recipe
@@ -55,7 +55,11 @@ class Run:
             raise UserError(f"seed is {seed}: give a whole number of at least 0")
         self.task, self.recipe, self.seed = task, recipe, seed
         self.model = Transformer(recipe.config(task), seed=seed).to(usable(device))
-        self.parameters = list(self.model.parameters())
+        if not recipe.biases:
+            for name, parameter in self.model.named_parameters():
+                # `b_Q` and the like, and the `b` of a layer norm.
+                parameter.requires_grad_(not name.rpartition(".")[2].startswith("b"))
+        self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.AdamW(
             self.parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True
         )
@@ -98,7 +102,7 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = one_cycle(self.step, self.recipe.steps, self.recipe.lr)
         logits, labels = answers(self.model, examples)
-        loss = functional.cross_entropy(logits, labels)
+        loss = surprise(logits, labels).mean()
         self.optimizer.zero_grad()
         loss.backward()
         clip_grad_norm_(self.parameters, self.recipe.clip)
@@ -121,23 +125,20 @@ class Run:
         return self._chunk[1][within * self.recipe.batch : (within + 1) * self.recipe.batch]
 
 
-def answers(
-    model: Transformer, examples: Examples
-) -> tuple[Float[Tensor, "answer class"], Int[Tensor, "answer"]]:
+def answers(model: Transformer, examples: Examples) -> tuple[Float[Tensor, "row class"], Labels]:
     """Logits and labels at every answer of every example, in one row each."""
-    logits = model(examples.tokens)[:, examples.answer]
-    return logits.flatten(0, -2), examples.labels.flatten()
+    return examples.at_answers(model(examples.tokens, examples.position_ids)), examples.labels
 
 
 @torch.no_grad()
 def score(model: Transformer, examples: Examples, batch: int = 1000) -> tuple[float, float]:
     """Mean cross-entropy in nats per answer, and the share of examples with every answer right."""
-    loss, right = 0.0, 0
+    loss, wrong = 0.0, 0
     for part in examples.to(model.W_E.device).batches(batch):
         logits, labels = answers(model, part)
-        loss += functional.cross_entropy(logits, labels, reduction="sum").item()
-        right += int((logits.argmax(-1) == labels).view(len(part), -1).all(-1).sum())
-    return loss / examples.labels.numel(), right / len(examples)
+        loss += surprise(logits, labels).sum().item()
+        wrong += len(part.row_example[~right(logits, labels)].unique())
+    return loss / len(examples.labels), (len(examples) - wrong) / len(examples)
 
 
 def one_cycle(step: int, steps: int, peak: float) -> float:
@@ -163,16 +164,18 @@ def derived_seed(seed: int, stream: int, index: int) -> int:
 
 
 def check_answers(model: Transformer, examples: Examples) -> None:
-    """Raises UserError if a task's labels don't fit its answer positions and classes."""
-    with torch.no_grad():
-        logits = model(examples.tokens)[:, examples.answer]
-    if examples.labels.shape != logits.shape[:-1] or examples.labels.dtype != torch.int64:
-        raise UserError(
-            f"the task's labels are {examples.labels.dtype} {list(examples.labels.shape)}: "
-            f"its answer positions need torch.int64 {list(logits.shape[:-1])}"
-        )
+    """Raises UserError if a task's labels don't fit its classes."""
+    classes = model.config.d_vocab_out
+    if examples.sets:
+        if examples.labels.shape[1] != classes:
+            raise UserError(
+                f"the task's labels are sets of {examples.labels.shape[1]}: it has {classes} classes"
+            )
+        return
+    if examples.labels.dtype != torch.int64:
+        raise UserError(f"the task's labels are {examples.labels.dtype}: give int64, or bool for sets")
     low, high = (int(end) for end in examples.labels.aminmax())
-    if low < 0 or high >= logits.shape[-1]:
+    if low < 0 or high >= classes:
         raise UserError(
-            f"the task's labels reach from {low} to {high}: it has the classes 0 to {logits.shape[-1] - 1}"
+            f"the task's labels reach from {low} to {high}: it has the classes 0 to {classes - 1}"
         )

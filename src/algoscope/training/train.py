@@ -75,6 +75,7 @@ def record(run: Run, command: str | None) -> dict[str, object]:
         "lr": recipe.lr,
         "weight_decay": recipe.weight_decay,
         "clip": recipe.clip,
+        "biases": recipe.biases,
         "final_loss": run.loss,
         "seconds": round(run.seconds, 1),
         "device": str(run.model.W_E.device),

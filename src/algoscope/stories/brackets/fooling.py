@@ -8,7 +8,7 @@ from torch import Tensor
 from algoscope.analysis.accuracy import answer_logits
 from algoscope.analysis.patterns import pattern_with_mean_keys, split_by_order
 from algoscope.analysis.ranks import rank_correlation
-from algoscope.discovery.adversarial import Fooled, among, search, token_changes
+from algoscope.discovery.adversarial import Fooled, among, search
 from algoscope.discovery.error_rates import ErrorRate, error_rates
 from algoscope.figures.heatmaps import heatmaps
 from algoscope.questions.study import Finding, Illustration, Section, ShownInput, Table
@@ -16,6 +16,7 @@ from algoscope.questions.tested import Claim
 from algoscope.stories.brackets.subject import NO_TALLY, Subject
 from algoscope.tasks.bracket_strings import LONGEST, Mix
 from algoscope.tasks.brackets import CLOSE, OPEN, Brackets
+from algoscope.tasks.changes import token_changes
 
 RATED = 20_000
 EACH_KIND = 2_000

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Int
-from torch import Generator, Tensor
 from torch.nn import functional
 
-from algoscope.discovery.adversarial import Fooled, search, token_changes
+from algoscope.discovery.adversarial import Fooled, search
 from algoscope.model.transformer import Transformer
 from algoscope.stories.palindromes.mirror_program import Tables
 from algoscope.stories.palindromes.single_faults import random_faults
-from algoscope.tasks.palindromes import HALF, PAIRS, VALUES, Palindromes, broken_at
+from algoscope.tasks.changes import token_changes
+from algoscope.tasks.palindromes import HALF, VALUES, Palindromes, broken_at, mirrored_changes
 
 WALKERS, STEPS, NEIGHBOURS = 30, 8, 12
 WEAKEST = 3
@@ -47,17 +46,3 @@ def unguided_search(model: Transformer, seed: int) -> Fooled:
         neighbours=NEIGHBOURS,
         seed=seed,
     )
-
-
-def mirrored_changes(tokens: Int[Tensor, "batch seq"], generator: Generator) -> Int[Tensor, "batch seq"]:
-    """One pair of each input gets new numbers: equal ones if they were equal, different ones if not."""
-    rows = torch.arange(len(tokens))
-    pair = torch.randint(HALF, (len(tokens),), generator=generator)
-    later, earlier = torch.tensor(PAIRS)[pair].T
-    first = torch.randint(VALUES, (len(tokens),), generator=generator)
-    shift = torch.randint(1, VALUES, (len(tokens),), generator=generator)
-    equal = tokens[rows, later] == tokens[rows, earlier]
-    changed = tokens.clone()
-    changed[rows, earlier] = first
-    changed[rows, later] = torch.where(equal, first, (first + shift) % VALUES)
-    return changed

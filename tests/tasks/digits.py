@@ -12,10 +12,10 @@ from algoscope.errors import UserError
 from algoscope.tasks.task import Examples, Task
 
 
-class Sorting(Task):
+class Digits(Task):
     """Four digits, then four positions where the sorted list is read."""
 
-    name = "sorting"
+    name = "digits"
     vocabulary = (*map(str, range(10)), "?")
     pad = None
     n_ctx = 8
@@ -49,7 +49,7 @@ class Unfinished(Task):
     usual: Mapping[str, str | int | float | bool | None] = {}
 
 
-class NeedsAnArgument(Sorting):
+class NeedsAnArgument(Digits):
     def __init__(self, length: int) -> None:
         self.length = length
 
