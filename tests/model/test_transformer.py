@@ -278,3 +278,9 @@ def test_a_masked_key_is_out_however_far_real_scores_range(direction):
     scores = cache["blocks.0.attn.hook_attn_scores"]
     assert (scores[..., 2] == torch.finfo(torch.float32).min).all()
     assert scores[..., 0].abs().max() > 1e6
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.int16, torch.int32])
+def test_tokens_may_be_integers_of_any_size(model, tokens_for, dtype):
+    tokens = tokens_for(model)
+    assert torch.equal(model(tokens.to(dtype)), model(tokens))

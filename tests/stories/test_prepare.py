@@ -6,7 +6,7 @@ import pytest
 
 import algoscope
 from algoscope.errors import UserError
-from algoscope.model import checkpoint
+from algoscope.checkpoints import checkpoint
 from algoscope.model.transformer import Transformer
 from algoscope.stories.prepare import prepare, settings
 

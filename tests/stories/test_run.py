@@ -9,7 +9,7 @@ import torch
 
 from algoscope import checkpoints
 from algoscope.errors import UserError
-from algoscope.model.checkpoint import Checkpoint
+from algoscope.checkpoints.checkpoint import Checkpoint
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
 from algoscope.report.findings import findings_json

@@ -120,8 +120,9 @@ class Transformer(nn.Module):
         if position_ids is None:
             position = self.pos_embed.W_pos[: tokens.shape[1]].expand(len(tokens), -1, -1)
         else:
-            position = self.pos_embed.W_pos[position_ids]
-        return tap("hook_embed", self.embed.W_E[tokens]) + tap("hook_pos_embed", position)
+            position = self.pos_embed.W_pos[position_ids.long()]
+        # As long integers: torch takes bytes for a mask, and no other size for an index.
+        return tap("hook_embed", self.embed.W_E[tokens.long()]) + tap("hook_pos_embed", position)
 
     def attention_bias(self, tokens: Int[Tensor, "batch seq"]) -> Bias:
         """Added to the attention scores of every layer: MASKED at keys that a query may not see."""

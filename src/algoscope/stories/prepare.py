@@ -9,7 +9,7 @@ from pathlib import Path
 
 from algoscope import checkpoints
 from algoscope.errors import UserError
-from algoscope.model.checkpoint import Checkpoint
+from algoscope.checkpoints.checkpoint import Checkpoint
 from algoscope.model.config import Config
 from algoscope.model.device import usable
 from algoscope.tasks import registry

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 import torch
 
 import algoscope
-from algoscope.model.checkpoint import Checkpoint
+from algoscope.checkpoints.checkpoint import Checkpoint
 from algoscope.model.transformer import Transformer
 from algoscope.questions.claim import Finding
 from algoscope.questions.seen import Seen, see

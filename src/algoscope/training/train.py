@@ -10,7 +10,7 @@ import torch
 
 import algoscope
 from algoscope.errors import UserError
-from algoscope.model import checkpoint
+from algoscope.checkpoints import checkpoint
 from algoscope.training import resume
 from algoscope.training.recipe import Recipe
 from algoscope.training.run import FINAL, Progress, Run, derived_seed, score

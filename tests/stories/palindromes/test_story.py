@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from algoscope import checkpoints
-from algoscope.model.checkpoint import Checkpoint
+from algoscope.checkpoints.checkpoint import Checkpoint
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
 from algoscope.stories.run import run_study

@@ -98,12 +98,16 @@ def sizes(state: Mapping[str, Tensor]) -> tuple[Inference, ...]:
 
 
 def infer(
-    state: Mapping[str, Tensor], usual: Mapping[str, object], given: Mapping[str, object]
+    state: Mapping[str, Tensor],
+    usual: Mapping[str, object],
+    given: Mapping[str, object],
+    stated: Collection[Inference] = (),
 ) -> tuple[Config, tuple[Inference, ...]]:
     """The config of the model with these weights, and what each setting was concluded from.
 
     Shapes, and layer norm weights that are there, are facts. What they leave open comes from `given`, else
-    from a stored attention mask if it settles the matter, else from `usual`, else from what is common.
+    from what is `stated` beside the weights, else from a stored attention mask if it settles the matter, else
+    from `usual`, else from what is common.
     Raises UserError, naming the arguments, for what is still open, and for a `given` against the facts.
     """
     refuse_unknown(given)
@@ -115,17 +119,20 @@ def infer(
             raise UserError(
                 f"{setting}={given[setting]!r} contradicts the file: {fact.value} ({fact.source})"
             )
-    found = dict(facts)
+    found, said = dict(facts), {each.setting: each for each in stated}
     for setting in Config.names():
         if setting in given and setting not in facts:
             found[setting] = Inference(setting, given[setting], "argument")
+        elif setting in said and setting not in facts:
+            found[setting] = said[setting]
         elif setting not in facts and (setting != "act_fn" or facts["d_mlp"].value):
             found[setting] = _conclude(setting, state, usual)
     still_open = [each for each in found.values() if each.setting in CHOICES and each.value is None]
     if still_open:
         raise UserError(_question(still_open, has_task=bool(usual)))
     ordered = tuple(found[setting] for setting in Config.names() if setting in found)
-    return Config.from_dict({each.setting: each.value for each in ordered}), ordered
+    beside = tuple(each for each in stated if each.setting not in Config.names())
+    return Config.from_dict({each.setting: each.value for each in ordered}), ordered + beside
 
 
 def refuse_unknown(given: Mapping[str, object]) -> None:

@@ -6,14 +6,14 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
+from algoscope.checkpoints import checkpoint
+from algoscope.checkpoints.checkpoint import Checkpoint
 from algoscope.errors import UserError
-from algoscope.model import checkpoint
-from algoscope.model.checkpoint import Checkpoint
 from algoscope.model.config import Config
 from algoscope.tasks import registry
 from algoscope.tasks.task import Task
 
-SHIPPED = Path(__file__).parent / "shipped"
+SHIPPED = Path(__file__).parents[1] / "shipped"
 
 
 def shipped() -> dict[str, Path]:

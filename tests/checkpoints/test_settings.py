@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from algoscope.checkpoints.settings import infer, weights
 from algoscope.errors import UserError
 from algoscope.model.config import Config
 from algoscope.model.processing import process
-from algoscope.model.state_dict import infer, weights
 
 OPEN = {"attention_dir": "bidirectional", "act_fn": "relu", "pad_token": 1}
 
