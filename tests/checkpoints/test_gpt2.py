@@ -50,7 +50,8 @@ def test_the_public_models_give_the_logits_of_transformers(reference):
         answered = values["answer_mask"].bool()
         logits = model(values["tokens"], position_ids=values["position_ids"])[answered]
         assert 0 < len(golden) <= len(logits)
-        torch.testing.assert_close(logits[: len(golden)], golden, atol=1e-4, rtol=0)
+        # tomita5's logits reach 38, and the golden ones themselves lie 2.5e-4 from those in float64.
+        torch.testing.assert_close(logits[: len(golden)], golden, atol=1e-4, rtol=5e-6)
 
 
 def test_a_model_written_as_gpt2_comes_back_exactly(model, tmp_path):
