@@ -10,8 +10,11 @@ from algoscope.analysis.circuits import (
     largest_on_diagonal,
     masked,
     mean_norm_scale,
+    ov_logits,
     position_qk,
     qk_scores,
+    query_bias_scores,
+    strongest,
     token_qk,
 )
 from algoscope.errors import UserError
@@ -35,6 +38,35 @@ def test_scores_without_biases_are_the_models_own(model, tokens_for):
     scores = masked(qk_scores(model, head, x, x, 1.0), config.attention_dir)
     seen = scores.isfinite()
     torch.testing.assert_close(scores[seen], cache[site][0, head.index][seen])
+
+
+def test_with_the_querys_bias_scores_differ_from_the_models_own_by_a_constant_for_each_query(normless_model):
+    model, head = normless_model, Head(0, 1)
+    tokens = torch.tensor([[0, 1, 2, 3]])
+    site = head.site("hook_attn_scores")
+    _, cache = model.run_with_cache(tokens, [site])
+    x = model.W_E[tokens[0]] + model.W_pos
+    found = qk_scores(model, head, x, x, 1.0) + query_bias_scores(model, head, x, 1.0)
+    true = cache[site][0, head.index]
+    torch.testing.assert_close(found - found[:, :1], true - true[:, :1])
+    twice = query_bias_scores(model, head, x, 2.0)
+    torch.testing.assert_close(2 * twice, query_bias_scores(model, head, x, 1.0))
+
+
+def test_what_attending_to_a_token_adds_to_the_logits_is_read_off_the_model(normless_model):
+    model, head = normless_model, Head(1, 1)
+    attention = model.block(1).attn
+    found = ov_logits(model, head, model.W_E, 2.0)
+    for token in range(model.config.d_vocab):
+        written = (model.W_E[token] / 2 @ attention.W_V[1]) @ attention.W_O[1]
+        torch.testing.assert_close(found[token], written @ model.W_U)
+
+
+def test_the_strongest_rows_and_columns_are_kept_in_order():
+    table = torch.tensor([[0.0, 0.0, 9.0], [1.0, 0.0, 0.0], [0.0, 8.0, 3.0]])
+    rows, columns = strongest(table, 2)
+    assert (rows.tolist(), columns.tolist()) == ([0, 2], [1, 2])
+    assert [len(each) for each in strongest(table, 9)] == [3, 3]
 
 
 def test_what_a_head_writes_where_it_attends_to_one_position_is_its_OV(model, tokens_for):

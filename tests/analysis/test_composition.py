@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from algoscope.analysis.composition import composition, random_baseline
+from algoscope.analysis.composition import composition, composition_score, random_baseline
 from algoscope.errors import UserError
 from algoscope.model.config import Config
 from algoscope.model.head import Head
@@ -30,6 +30,23 @@ def test_a_head_wired_to_the_keys_of_another_composes_with_them_alone(wired):
     found = composition(wired)
     assert found.score("K", Head(0, 0), Head(1, 0)) == pytest.approx(1.0)
     assert found.composing(least_z=3) == (("K", Head(0, 0), Head(1, 0)),)
+
+
+def test_a_score_is_the_norm_of_the_product_over_the_product_of_norms():
+    left, right = torch.tensor([[1.0, 2.0], [0.0, 1.0]]), torch.tensor([[3.0], [4.0]])
+    # By hand: the product is (11, 4), the norms √6 and 5.
+    assert composition_score(left, right) == pytest.approx((137 / (6 * 25)) ** 0.5)
+    assert composition_score(7 * left, -right) == pytest.approx(composition_score(left, right))
+    assert composition_score(torch.zeros(2, 2), right) == 0.0
+
+
+def test_pairs_come_with_the_highest_score_first_and_say_how_far_above_chance_they_lie(wired):
+    found = composition(wired)
+    scores = [found.score(*pair) for pair in found.pairs]
+    assert len(scores) == 3 * 2 * 2
+    assert scores == sorted(scores, reverse=True)
+    first, baseline = found.pairs[0], found.baseline
+    assert found.z(first) == pytest.approx((scores[0] - baseline.mean) / baseline.std)
 
 
 def test_a_head_without_weights_composes_with_nothing(wired):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from algoscope.analysis.linearised import fit_linear, fit_norm
+from algoscope.analysis.linearised import explained, fit_linear, fit_norm
 from algoscope.errors import UserError
 from algoscope.model.config import Config
 from algoscope.model.layers import LayerNorm, NoNorm
@@ -94,6 +94,30 @@ def test_the_learnt_scale_and_shift_are_part_of_the_map():
     after = fit_norm(norm, inputs)
     torch.testing.assert_close(after.A, 2 * before.A)
     torch.testing.assert_close(after.b, 2 * before.b + 1)
+
+
+def test_what_a_map_explains_of_the_rows_that_it_was_fitted_to_is_its_r2(small, strings):
+    _, cache = small.run_with_cache(strings.tokens)
+    inputs = cache["blocks.1.hook_resid_post"][:, 0]
+    fit = fit_norm(small.ln_final, inputs)
+    assert explained(fit, small.ln_final, inputs) == pytest.approx(fit.r2, abs=1e-5)
+
+
+def test_a_map_explains_less_where_the_norm_acts_otherwise():
+    config = Config(
+        n_layers=1, d_model=4, n_heads=1, d_head=2, n_ctx=2, d_vocab=2, d_vocab_out=2, attention_dir="causal"
+    )
+    norm = LayerNorm(config, "ln_final")
+    inputs = torch.randn(50, 4, generator=torch.Generator().manual_seed(0)) * 0.1 + torch.arange(4.0)
+    fit = fit_norm(norm, inputs)
+    assert fit.r2 > 0.9
+    # Ten times as far out the norm's output is the same, and the map's is not.
+    assert explained(fit, norm, 10 * inputs) < 0.0
+
+
+def test_without_a_norm_everything_is_explained():
+    inputs = torch.randn(5, 4)
+    assert explained(fit_norm(NoNorm(), inputs), NoNorm(), inputs) == 1.0
 
 
 def test_the_public_models_fit_of_the_final_norm_is_golden(public):

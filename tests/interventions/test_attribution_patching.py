@@ -9,7 +9,7 @@ from algoscope.errors import UserError
 from algoscope.interventions.attribution_patching import agreement, attribution_patching
 from algoscope.interventions.families import heads_by_position, sites_by_position
 from algoscope.interventions.intervention import Intervention
-from algoscope.interventions.metrics import accuracy, kl_from_clean, logit_difference, loss
+from algoscope.interventions.metrics import accuracy, kl_from_clean, logit_difference, loss, loss_by_row
 from algoscope.interventions.results import Sweep
 from algoscope.interventions.sources import Add, FromRun, Zero
 from algoscope.interventions.sweep import sweep
@@ -19,7 +19,18 @@ from algoscope.tasks.task import Examples
 @pytest.fixture
 def examples(padded_model, tokens_for):
     tokens = tokens_for(padded_model, batch=5)
-    return Examples(tokens, torch.arange(5) % padded_model.config.d_vocab_out, {}, 0)
+    answered = torch.zeros_like(tokens, dtype=torch.bool)
+    answered[:, 0] = True
+    return Examples(tokens, torch.arange(5) % padded_model.config.d_vocab_out, {}, answered)
+
+
+@pytest.fixture
+def scattered(examples):
+    """Answered at places that differ, some inputs not at all, and at positions that start anywhere."""
+    answered = torch.zeros(5, 5, dtype=torch.bool)
+    answered[[0, 0, 3, 3, 3, 4], [0, 4, 0, 1, 2, 1]] = True
+    ids = torch.tensor([[0, 1, 2, 3, 4], [1, 2, 3, 4, 4], [2, 3, 4, 4, 4], [3, 3, 3, 3, 3], [0, 2, 4, 1, 3]])
+    return Examples(examples.tokens, torch.tensor([0, 1, 2, 0, 1, 2]), {}, answered, ids)
 
 
 def test_for_a_small_step_at_any_site_it_is_the_change_of_the_metric(padded_model, examples):
@@ -31,6 +42,18 @@ def test_for_a_small_step_at_any_site_it_is_the_change_of_the_metric(padded_mode
     changes = torch.stack((exact.values - exact.clean, estimated.values - estimated.clean))
     assert (changes.abs() > 1e-9).any(0).sum() > 0.9 * len(family)
     assert torch.allclose(changes[0], changes[1], rtol=1e-3, atol=1e-11)
+
+
+def test_answers_at_differing_places_count_as_in_the_sweep(padded_model, scattered, monkeypatch):
+    step = Add(1e-6 * torch.arange(8).double())
+    family = [Intervention("blocks.0.hook_resid_pre", step, position=p) for p in range(5)]
+    exact = sweep(padded_model, scattered, family, loss)
+    monkeypatch.setattr("algoscope.interventions.attribution_patching.ROWS", 2)
+    estimated = attribution_patching(padded_model, scattered, family, loss)
+    assert torch.allclose(estimated.clean, exact.clean)
+    changes = exact.values - exact.clean
+    assert (changes.abs() > 1e-9).all()
+    assert torch.allclose(estimated.values - exact.clean, changes, rtol=1e-3, atol=1e-11)
 
 
 def test_at_the_end_of_the_model_it_is_exact(padded_model, examples):
@@ -76,6 +99,8 @@ def test_kl_is_flat_at_the_clean_run_and_accuracy_has_no_gradient(padded_model, 
     assert attribution_patching(padded_model, examples, family, kl_from_clean).values.abs().max() < 1e-12
     with pytest.raises(UserError, match="accuracy has no gradient"):
         attribution_patching(padded_model, examples, family, accuracy)
+    with pytest.raises(UserError, match="loss_by_row gives a number for each answer"):
+        attribution_patching(padded_model, examples, family, loss_by_row)
 
 
 def ranked(values):

@@ -7,16 +7,19 @@ import torch
 
 from algoscope.errors import UserError
 from algoscope.interventions.families import (
+    components,
     heads,
     heads_by_position,
     mlps,
     neurons,
+    on,
     queries_keys_values,
     sites_by_position,
 )
 from algoscope.interventions.intervention import Intervention
 from algoscope.interventions.results import Sweep, label
 from algoscope.interventions.sources import Zero
+from algoscope.model.component import POSITION, TOKEN, heads_and_mlps
 from algoscope.model.config import Config
 
 CONFIG = Config(
@@ -57,7 +60,7 @@ def test_a_grid_keeps_the_axes_of_batch_and_class():
 def test_a_grid_whose_cells_would_collide_is_refused():
     with pytest.raises(UserError, match="two interventions share layer 0: name another column"):
         swept(heads(CONFIG, Zero())).as_grid("layer")
-    with pytest.raises(UserError, match="no column 'heads': the labels have site, layer, head"):
+    with pytest.raises(UserError, match="no column 'heads': the labels have component, site, layer, head"):
         swept(heads(CONFIG, Zero())).as_grid("heads")
 
 
@@ -72,6 +75,24 @@ def test_a_table_has_a_row_for_each_intervention():
     table = swept(neurons(CONFIG, Zero())).to_pandas()
     assert len(table) == 14
     assert table.loc[8, ["layer", "neuron", "loss"]].tolist() == [1, 1, 8.0]
+
+
+def test_what_acts_on_a_components_output_is_labelled_by_it():
+    for family in (components(CONFIG, Zero()), [on(each, Zero(), 3) for each in heads_and_mlps(CONFIG)]):
+        assert tuple(one.label["component"] for one in family) == heads_and_mlps(CONFIG)
+    embeddings = [Intervention(site, Zero()) for site in ("hook_embed", "hook_pos_embed")]
+    assert [one.component for one in embeddings] == [TOKEN, POSITION]
+    for site, head in (("blocks.0.attn.hook_z", (0, 1)), ("blocks.0.attn.hook_q", 0), ("nowhere", None)):
+        assert Intervention(site, Zero(), head=head).label["component"] is None
+
+
+def test_a_grid_and_a_table_name_components_in_their_order():
+    config = Config.from_dict(CONFIG.to_dict() | {"n_layers": 11, "n_heads": 1})
+    found = swept(components(config, Zero()))
+    expected = [name for layer in range(11) for name in (f"{layer}.0", f"MLP {layer}")]
+    assert [str(each) for each in found.as_grid("component").coordinates[0]] == expected
+    assert found.to_pandas()["component"].astype(str).tolist() == expected
+    assert "MLP 10" in str(found.to_pandas())
 
 
 def test_logits_have_no_top_and_no_table():
@@ -93,6 +114,7 @@ def test_families_have_one_intervention_for_each_of_their_kind():
     source = Zero()
     sizes = {
         6: heads(CONFIG, source),
+        8: components(CONFIG, source),
         12: heads_by_position(CONFIG, source, (0, 4)),
         18: queries_keys_values(CONFIG, source),
         2: mlps(CONFIG, source),

@@ -7,16 +7,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from algoscope.errors import UserError
 from algoscope.interventions import softmax_update
 from algoscope.interventions import sweep as sweep_module
 from algoscope.interventions.families import heads_by_position, sites_by_position
 from algoscope.interventions.intervention import Intervention
-from algoscope.interventions.metrics import accuracy, loss
+from algoscope.interventions.metrics import accuracy, loss, loss_by_row
 from algoscope.interventions.run import run
 from algoscope.interventions.sources import Add, FromRun, Mean, Resample, Value, Zero
-from algoscope.interventions.sweep import sweep
+from algoscope.interventions.sweep import inputs_of, sweep
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
@@ -31,19 +32,27 @@ def causal(tokens_for):
     return model, tokens_for(model)
 
 
-def some_examples(model, tokens, answer=0):
-    labels = torch.arange(len(tokens)) % model.config.d_vocab_out
-    return Examples(tokens, labels, {}, answer)
+def some_examples(model, tokens, answer=0, position_ids=None):
+    """Answered at one position, at a slice of them, or where a mask says."""
+    answered = torch.zeros_like(tokens, dtype=torch.bool)
+    if isinstance(answer, Tensor):
+        answered = answer
+    else:
+        answered[:, answer] = True
+    labels = torch.arange(int(answered.sum())) % model.config.d_vocab_out
+    return Examples(tokens, labels, {}, answered, position_ids)
 
 
 def one_by_one(model, examples, variants):
-    labels = examples.labels
-    return torch.stack(
-        [
-            run(model, examples.tokens, variant, labels=labels).logits[:, examples.answer]
-            for variant in variants
-        ]
-    )
+    """Row by row, example by example and from left to right."""
+    labels = examples.labels if len(examples.labels) == len(examples) else None
+    rows = examples.answered.nonzero().tolist()
+    found = []
+    for variant in variants:
+        ids = examples.position_ids
+        logits = run(model, examples.tokens, variant, labels=labels, position_ids=ids).logits
+        found.append(torch.stack([logits[example, position] for example, position in rows]))
+    return torch.stack(found)
 
 
 def editable(model):
@@ -65,20 +74,43 @@ def selections(draw, site, config, seq):
 
 
 @st.composite
-def variants(draw, model, tokens):
+def answered_examples(draw, model, tokens):
+    """One answer or several, at the same places or at others in each input, at positions from any start."""
+    batch, seq = tokens.shape
+    masks = st.lists(st.booleans(), min_size=batch * seq, max_size=batch * seq).filter(any)
+    answers = st.one_of(
+        st.sampled_from([0, -1, slice(0, 2), slice(None)]),
+        masks.map(lambda mask: torch.tensor(mask).view(batch, seq)),
+    )
+    return some_examples(model, tokens, draw(answers), draw(position_ids(model, tokens)))
+
+
+def position_ids(model, tokens):
+    """None, or an id drawn for each place."""
+    ids = st.lists(
+        st.integers(0, model.config.n_ctx - 1), min_size=tokens.numel(), max_size=tokens.numel()
+    ).map(lambda ids: torch.tensor(ids).view(tokens.shape))
+    return st.one_of(st.none(), ids)
+
+
+@st.composite
+def variants(draw, model, examples):
     """One to three interventions that act together and do not overwrite each other."""
+    tokens = examples.tokens
+    other_ids = draw(position_ids(model, tokens))
     config, seq = model.config, tokens.shape[1]
     names = draw(st.lists(st.sampled_from(editable(model)), min_size=1, max_size=3, unique=True))
     labels = torch.arange(len(tokens)) % config.d_vocab_out
+    per_class = [Mean(per="class"), Mean(per="class", over=tokens.flip(0), labels=labels)]
     sources = [
+        *(per_class if inputs_of(examples).classes is not None else []),
         Zero(),
         Mean(),
         Mean(per="all"),
-        Mean(per="class"),
-        Mean(per="class", over=tokens.flip(0), labels=labels),
+        Mean(over=tokens.flip(0), position_ids=other_ids),
         Resample(seed=draw(st.integers(0, 9))),
         FromRun(tokens.flip(0)),
-        FromRun(tokens[:1]),
+        FromRun(tokens[:1], None if other_ids is None else other_ids[:1]),
         Value(torch.tensor(0.7, dtype=torch.float64)),
         Add(torch.tensor(0.3, dtype=torch.float64)),
     ]
@@ -92,9 +124,8 @@ def variants(draw, model, tokens):
 @given(data=st.data())
 def test_a_sweep_equals_one_run_for_each_intervention(data, draw_model):
     model, tokens = draw_model(data)
-    answer = data.draw(st.sampled_from([0, -1, slice(0, 2), slice(None)]))
-    examples = some_examples(model, tokens, answer)
-    drawn = data.draw(st.lists(variants(model, tokens), min_size=1, max_size=6))
+    examples = data.draw(answered_examples(model, tokens))
+    drawn = data.draw(st.lists(variants(model, examples), min_size=1, max_size=6))
     found = sweep(model, examples, drawn).values
     assert torch.allclose(found, one_by_one(model, examples, drawn), rtol=1e-8, atol=1e-8)
 
@@ -103,7 +134,7 @@ def test_a_sweep_equals_one_run_for_each_intervention(data, draw_model):
 @given(data=st.data())
 def test_single_positions_at_every_site_equal_one_run_each(data, draw_model):
     model, tokens = draw_model(data)
-    examples = some_examples(model, tokens, data.draw(st.sampled_from([0, -1, slice(0, 2)])))
+    examples = data.draw(answered_examples(model, tokens))
     source = data.draw(st.sampled_from([Zero(), Resample(seed=1), FromRun(tokens.flip(0))]))
     kinds = [name for name in editable(model) if name.startswith("blocks.")]
     site = data.draw(st.sampled_from(kinds))
@@ -198,7 +229,7 @@ def test_the_model_is_left_as_it_was_when_a_sweep_is_interrupted(padded_model, t
 @pytest.mark.parametrize(
     ("family", "metric", "says"),
     [
-        ([], None, "a sweep of 0 interventions"),
+        ([], None, "a sweep of 0 interventions over 3 answers"),
         ([Intervention("blocks.0.attn.hook_z", Zero(), head=5)], None, "head 5 does not exist"),
         (["blocks.0.attn.hook_z"], None, "is no Intervention"),
         (
@@ -221,14 +252,42 @@ def test_a_metric_is_the_metric_of_the_logits(padded_model, tokens_for):
     assert torch.allclose(sweep(padded_model, examples, family, accuracy).values, right)
 
 
+def test_a_metric_may_keep_answers_apart(padded_model, tokens_for):
+    tokens = tokens_for(padded_model)
+    mask = torch.tensor([[1, 0, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 0, 0, 0]], dtype=torch.bool)
+    examples = some_examples(padded_model, tokens, mask)
+    family = sites_by_position(padded_model.config, Zero(), range(5))
+    logits = sweep(padded_model, examples, family)
+    found = sweep(padded_model, examples, family, loss_by_row)
+    assert found.values.shape == (len(family), 3)
+    for row, label in enumerate(examples.labels):
+        assert torch.allclose(found.values[:, row], -logits.values[:, row].log_softmax(-1)[:, label])
+    assert torch.allclose(found.clean.mean(), sweep(padded_model, examples, family, loss).clean)
+
+
+def test_an_answer_that_is_a_set_is_measured_as_one(padded_model, tokens_for):
+    one = some_examples(padded_model, tokens_for(padded_model), slice(0, 2))
+    family = [Intervention("blocks.1.attn.hook_z", Zero())]
+    clean = sweep(padded_model, one, family).clean
+    examples = Examples(one.tokens, clean > 0, {}, one.answered)
+    found = sweep(padded_model, examples, family, accuracy)
+    assert found.clean == 1
+    expected = (one_by_one(padded_model, one, family)[0] > 0) == (clean > 0)
+    assert torch.allclose(found.values[0], expected.all(1).double().mean())
+
+
+def test_a_mean_per_class_needs_one_answer_to_each_input(padded_model, tokens_for):
+    examples = some_examples(padded_model, tokens_for(padded_model), slice(0, 2))
+    with pytest.raises(UserError, match="needs the class of each input"):
+        sweep(padded_model, examples, [Intervention("hook_embed", Mean(per="class"))])
+
+
 MEASURED = """
 import resource, sys, threading, torch
 from algoscope.interventions.families import heads_by_position
 from algoscope.interventions.metrics import loss
 from algoscope.interventions.sources import Resample
-from algoscope.interventions.sweep import sweep
-from algoscope.model.config import Config
-from algoscope.model.transformer import Transformer
+from algoscope.interventions.sweep import inputs_of, sweep
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
@@ -237,7 +296,8 @@ torch.set_num_threads(1)
 config = Config(n_layers=2, d_model=64, n_heads=4, d_head=16, d_mlp=256, act_fn="relu", n_ctx=32, d_vocab=9,
                 d_vocab_out=2, attention_dir="bidirectional")
 model = Transformer(config).requires_grad_(False)
-examples = Examples(torch.randint(9, (1500, 32)), torch.zeros(1500, dtype=torch.long), {}, 0)
+answered = torch.arange(32).expand(1500, 32) == 0
+examples = Examples(torch.randint(9, (1500, 32)), torch.zeros(1500, dtype=torch.long), {}, answered)
 family = heads_by_position(config, Resample(), range(0, 32, 8))
 sweep(model, examples[:8], family, loss)
 

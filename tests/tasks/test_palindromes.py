@@ -91,7 +91,7 @@ def test_the_published_data_set_has_an_even_size(size: int):
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ("1 2 3", "put the text into a list"),
+        ("1 2 3", "takes a list of inputs: write"),
         ([[1] * 19], "has 19 numbers: give 20"),
         ([[1] * 19 + [31]], "has 31: the numbers are whole ones from 0 to 30"),
         ([[1] * 19 + [-1]], "has -1"),

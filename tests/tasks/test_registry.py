@@ -9,7 +9,7 @@ import torch
 
 from algoscope.errors import UserError
 from algoscope.tasks import registry
-from algoscope.tasks.task import Task
+from algoscope.tasks.task import Examples, Task
 
 OWN = Path(__file__).with_name("digits.py")
 
@@ -31,10 +31,53 @@ def test_each_task_agrees_with_itself(name: str):
     task = registry.get(name)
     examples = task.sample(7, seed=0)
     assert examples.tokens.shape == (7, task.n_ctx)
-    assert examples.tokens.max() < len(task.vocabulary)
-    assert torch.equal(examples.labels, task.label(examples.tokens))
-    assert task.pad is None or task.usual["pad_token"] == task.pad
-    assert torch.stack(list(task.groups(examples).values())).sum(0).tolist() == [1] * 7
+    assert same(examples, task.examples(examples.tokens))
+    assert task.usual["pad_token"] == task.pad
+    assert len(task.sample(0, seed=0)) == 0
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_no_kind_of_input_is_rare_in_a_sample(name: str):
+    task = registry.get(name)
+    groups = task.groups(task.sample(5000, seed=0))
+    assert 2 <= len(groups) <= 8
+    assert min(int(mask.sum()) for mask in groups.values()) >= 150
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_neighbours_are_other_inputs_of_the_task_as_long_and_answered_where_they_were(name: str):
+    task = registry.get(name)
+    examples = task.sample(500, seed=0)
+    changed = task.neighbours(examples.tokens, torch.Generator().manual_seed(0))
+    assert (changed != examples.tokens).any(1).float().mean() > 0.9
+    assert torch.equal(task.answered(changed), examples.answered)
+    assert torch.equal(task.encode([written(task, tokens) for tokens in changed]), changed)
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_contrasts_line_up_and_are_answered_differently(name: str):
+    first, second = registry.get(name).contrasts(50, seed=0)
+    assert len(first) == len(second) == 50
+    assert torch.equal(first.answered, second.answered)
+    differs = (first.labels != second.labels).reshape(len(first.labels), -1).any(1)
+    assert first.row_example[differs].unique().tolist() == list(range(50))
+
+
+def written(task: Task, tokens: torch.Tensor) -> object:
+    """An input as a person writes it: its numbers, or its letters as one string."""
+    words = [word for word in task.words(tokens) if word not in FRAMES]
+    if "sort" in words or "<sep>" in words:
+        words = words[: words.index("sort" if "sort" in words else "<sep>")]
+    return list(map(int, words)) if words[0].isdecimal() else "".join(words)
+
+
+FRAMES = ("[start]", "[end]", "[pad]", "START", "END", "=", "<bos>", "<pad>", "<start>")
+
+
+def same(left: Examples, right: Examples) -> bool:
+    values = [(left.tokens, right.tokens), (left.labels, right.labels), (left.answered, right.answered)]
+    values += [(left.concepts[name], right.concepts[name]) for name in left.concepts]
+    return all(torch.equal(a, b) for a, b in values)
 
 
 def test_a_task_is_returned_as_it_is(digits: Task):
@@ -62,7 +105,7 @@ def test_examples_with_several_answers_are_sliced_as_one(digits: Task):
     ("spec", "message"),
     [
         ("bracket", "no task 'bracket': did you mean 'brackets'"),
-        ("sudoku", "choose from brackets, palindromes, or path/to/file.py:ClassName"),
+        ("sudoku", "choose from brackets, palindromes, .*, first-unique, or path/to/file.py:ClassName"),
         ("", "no task ''"),
         ("nowhere.py:Digits", "no file nowhere.py"),
         (f"{OWN}", "name the class, as in .*digits.py:ClassName"),

@@ -64,6 +64,42 @@ def qk_scores(
     return torch.div(scores, model.config.d_head**0.5)
 
 
+def query_bias_scores(
+    model: Transformer, head: Head, keys: Float[Tensor, "key d_model"], scale: float
+) -> Float[Tensor, "key"]:
+    """What the query's bias adds to the score of each key, whatever the query.
+
+    The key's bias adds the same to every key, which a softmax does not see.
+    """
+    attention = model.block(head.check(model.config).layer).attn
+    read = (attention.W_K[head.index] @ attention.b_Q[head.index]).detach().cpu()
+    return torch.div(keys.detach().cpu() @ read, scale * model.config.d_head**0.5)
+
+
+def ov_logits(
+    model: Transformer, head: Head, sources: Float[Tensor, "source d_model"], scale: float
+) -> Float[Tensor, "source class"]:
+    """What attending to each source alone adds to the logits, by the direct path and without biases.
+
+    `scale` is the product of what the norms divide by on the way: the head's own and the final one. With
+    `model.W_E` as sources it is the full OV circuit.
+    """
+    written = sources.detach().cpu() / scale @ W_OV(model, head)
+    return written @ model.W_U.detach().cpu()
+
+
+def strongest(
+    table: Float[Tensor, "row column"], most: int
+) -> tuple[Int[Tensor, "kept_row"], Int[Tensor, "kept_column"]]:
+    """Which rows and columns to show of a table: of each up to `most`, those of largest norm, in order.
+
+    >>> [kept.tolist() for kept in strongest(torch.tensor([[0.0, 1.0], [0.0, 0.0], [5.0, 1.0]]), 2)]
+    [[0, 2], [0, 1]]
+    """
+    rows = table.norm(dim=1).topk(min(most, table.shape[0])).indices.sort().values
+    return rows, table.norm(dim=0).topk(min(most, table.shape[1])).indices.sort().values
+
+
 def token_qk(model: Transformer, head: Head, scale: float) -> Float[Tensor, "query key"]:
     """The scores between every two tokens, from their embeddings alone."""
     return qk_scores(model, head, model.W_E, model.W_E, scale)

@@ -56,15 +56,36 @@ class Composition:
         at = KINDS.index(kind), self.heads.index(writer), self.heads.index(reader)
         return self.scores[at].item()
 
-    def composing(self, least_z: float) -> tuple[tuple[str, Head, Head], ...]:
-        """(kind, writer, reader) of the scores at least so far above the baseline, the highest first."""
+    @property
+    def pairs(self) -> tuple[tuple[str, Head, Head], ...]:
+        """(kind, writer, reader) of every score, the highest first."""
         found = [
-            (self.score(kind, writer, reader), (kind, writer, reader))
+            (kind, writer, reader)
             for kind, writer, reader in product(KINDS, self.heads, self.heads)
             if writer.layer < reader.layer
         ]
-        found.sort(key=lambda entry: -entry[0])
-        return tuple(which for score, which in found if self.baseline.z(score) >= least_z)
+        return tuple(sorted(found, key=lambda pair: -self.score(*pair)))
+
+    def z(self, pair: tuple[str, Head, Head]) -> float:
+        """How many standard deviations the pair's score lies above what random matrices give."""
+        return self.baseline.z(self.score(*pair))
+
+    def composing(self, least_z: float) -> tuple[tuple[str, Head, Head], ...]:
+        """The pairs at least so far above the baseline, the highest first."""
+        return tuple(pair for pair in self.pairs if self.z(pair) >= least_z)
+
+
+def composition_score(written: Float[Tensor, "d_in d_mid"], read: Float[Tensor, "d_mid d_out"]) -> float:
+    """‖written read‖ / (‖written‖ ‖read‖) in Frobenius norms: how much of what one writes the other reads.
+
+    From 0, where the two share no direction, to 1, where each has one and it is the same; 0 if one is zero.
+
+    >>> along, across = torch.tensor([[0.0, 1.0]]), torch.tensor([[3.0], [0.0]])
+    >>> composition_score(along, across), compositioncomposition_score(along, across.flip(0))
+    (0.0, 1.0)
+    """
+    size = written.norm() * read.norm()
+    return ((written @ read).norm() / size).item() if size > 0 else 0.0
 
 
 def composition(model: Transformer, draws: int = DRAWS, seed: int = 0) -> Composition:
@@ -80,7 +101,7 @@ def composition(model: Transformer, draws: int = DRAWS, seed: int = 0) -> Compos
     for (w, writer), (r, reader) in product(enumerate(heads), enumerate(heads)):
         if writer.layer < reader.layer:
             written = W_OV(model, writer)
-            scores[:, w, r] = torch.tensor([_score(written, read) for read in reads[reader]])
+            scores[:, w, r] = torch.tensor([composition_score(written, read) for read in reads[reader]])
     return Composition(heads, scores, random_baseline(model.config, draws, seed))
 
 
@@ -103,10 +124,5 @@ def _drawn(d_model: int, d_head: int, draws: int, seed: int) -> Baseline:
             torch.empty(d_model, d_head).uniform_(-(d_head**-0.5), d_head**-0.5, generator=generator)
             for _ in range(4)
         )
-        scores[draw] = _score(a_left @ a_right.T, b_left @ b_right.T)
+        scores[draw] = composition_score(a_left @ a_right.T, b_left @ b_right.T)
     return Baseline(scores.mean().item(), scores.std(correction=0).item(), draws)
-
-
-def _score(written: Float[Tensor, "d_in d_mid"], read: Float[Tensor, "d_mid d_out"]) -> float:
-    size = written.norm() * read.norm()
-    return ((written @ read).norm() / size).item() if size > 0 else 0.0

@@ -63,6 +63,20 @@ def fit_norm(norm: LayerNorm | NoNorm, inputs: Float[Tensor, "*row d_model"]) ->
     return LinearFit(w[:, None] * fit.A, w * fit.b + b, fit.r2, fit.rows)
 
 
+def explained(fit: LinearFit, norm: LayerNorm | NoNorm, inputs: Float[Tensor, "row d_model"]) -> float:
+    """The share of variance that a map explains of what the norm makes of other inputs than it was fitted to.
+
+    Averaged over outputs with equal weight; below 0 where their mean would do better.
+    """
+    if isinstance(norm, NoNorm):
+        return 1.0
+    x = inputs.detach().double()
+    y = functional.layer_norm(x, x.shape[-1:], eps=norm.eps)
+    if norm.w is not None and norm.b is not None:
+        y = y * norm.w.detach().cpu().double() + norm.b.detach().cpu().double()
+    return _r2(y - y.mean(0), y - (x @ fit.A.T + fit.b), y.mean(0))
+
+
 def _r2(
     centred: Float[Tensor, "row d_out"], missed: Float[Tensor, "row d_out"], mean: Float[Tensor, "d_out"]
 ) -> float:

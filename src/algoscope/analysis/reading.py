@@ -42,7 +42,7 @@ def values_at(
         values[batch.rows] = part
     if at is not None or not len(values):
         return values
-    whole = values.unflatten(0, (len(examples), seq))
+    whole: Tensor = values.unflatten(0, (len(examples), seq))
     return whole.movedim(1, where.position_axis)
 
 

@@ -13,7 +13,6 @@ import torch
 from einops import reduce
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from algoscope.interventions.intervention import Intervention
 from algoscope.interventions.metrics import loss
@@ -21,6 +20,7 @@ from algoscope.interventions.sources import Add, Value
 from algoscope.interventions.sweep import sweep
 from algoscope.model.head import Head
 from algoscope.model.transformer import Transformer
+from algoscope.tasks.answers import surprise
 from algoscope.tasks.task import Examples
 
 NAMES = {"q": "queries", "k": "keys", "v": "values"}
@@ -94,6 +94,7 @@ def learn_constant(
     Starts at the mean output and follows the loss's gradient on `examples`; nothing else is changed.
     """
     site, generator = head.site("hook_result"), torch.Generator().manual_seed(seed)
+    examples = examples.to(model.W_E.device)
     constant = written(model, examples, head).mean.clone().requires_grad_()
     optimizer = torch.optim.Adam([constant], lr=0.01)
     for _ in range(steps):
@@ -104,9 +105,9 @@ def learn_constant(
             head_axis = torch.arange(result.shape[2], device=result.device)[:, None] == head.index
             return torch.where(head_axis, constant.to(result)[:, None], result)
 
-        logits = model.run_with_hooks(batch.tokens.to(model.W_E.device), [(site, put)])[:, batch.answer]
+        logits = batch.at_answers(model.run_with_hooks(batch.tokens, [(site, put)], batch.position_ids))
         optimizer.zero_grad()
-        functional.cross_entropy(logits, batch.labels.to(logits.device)).backward()
+        surprise(logits, batch.labels).mean().backward()
         optimizer.step()
     return constant.detach()
 
@@ -119,6 +120,6 @@ def writing(head: Head, constant: Float[Tensor, "seq d_model"]) -> Intervention:
 @torch.no_grad()
 def _result(model: Transformer, examples: Examples, head: Head) -> Float[Tensor, "batch seq d_model"]:
     site = head.check(model.config).site("hook_result")
-    tokens = examples.tokens.to(model.W_E.device)
-    _, cache = model.run_with_cache(tokens, [site])
+    examples = examples.to(model.W_E.device)
+    _, cache = model.run_with_cache(examples.tokens, [site], position_ids=examples.position_ids)
     return cache[site][:, :, head.index]

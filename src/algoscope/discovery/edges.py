@@ -11,13 +11,12 @@ from dataclasses import dataclass
 
 import torch
 from einops import einsum
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
 from algoscope.analysis.accuracy import answer_logits
 from algoscope.interventions.intervention import Intervention
-from algoscope.interventions.metrics import Metric
 from algoscope.interventions.sources import Add
 from algoscope.interventions.sweep import sweep
 from algoscope.model.component import ANSWER, EMBEDDING, Component, Kind, heads_and_mlps
@@ -25,6 +24,7 @@ from algoscope.model.config import Config
 from algoscope.model.head import Head
 from algoscope.model.sites import Cache
 from algoscope.model.transformer import Transformer
+from algoscope.tasks.answers import Labels
 from algoscope.tasks.task import Examples
 
 
@@ -44,7 +44,7 @@ class Edges:
 
     edges: tuple[Edge, ...]
     gap: float
-    """How far apart the model's answers to the two inputs of a pair are, on average over answers that differ."""
+    """How far apart the model's answers to a pair's two inputs are, a mean over the answers that differ."""
     pairs: int
 
     def strong(self, share: float) -> tuple[Edge, ...]:
@@ -56,42 +56,80 @@ class Edges:
         return tuple(sorted(found, key=lambda edge: -edge.effect))
 
 
+@dataclass(frozen=True, eq=False)
+class EdgeEffects:
+    """What passes along each edge in every answer in which the two inputs of a pair differ."""
+
+    names: tuple[tuple[Component, Component], ...]
+    effects: Float[Tensor, "edge row"]
+    """In logits, as `Edge.effect` is."""
+    gaps: Float[Tensor, "row"]
+    numbers: Int[Tensor, "row"]
+    """Which of its input's answers each row is, from 0."""
+    pairs: int
+
+    @property
+    def pooled(self) -> Edges:
+        """Over all answers together."""
+        return self._over(torch.ones_like(self.gaps, dtype=torch.bool))
+
+    @property
+    def by_answer(self) -> dict[int, Edges]:
+        """For the first answer of an input (0), the second ... : those that differ in some pair."""
+        return {number: self._over(self.numbers == number) for number in self.numbers.unique().tolist()}
+
+    def _over(self, rows: Bool[Tensor, "row"]) -> Edges:
+        means = self.effects[:, rows].double().mean(1).tolist()
+        edges = (Edge(*names, effect) for names, effect in zip(self.names, means, strict=True))
+        return Edges(tuple(edges), self.gaps[rows].double().mean().item(), self.pairs)
+
+
 def edges(model: Transformer, examples: Examples, partners: Examples) -> Edges:
     """How much of the difference between each example and its partner passes along each direct edge.
 
+    A mean over all answers that differ; `edge_effects` keeps them apart.
+    """
+    return edge_effects(model, examples, partners).pooled
+
+
+@torch.no_grad()
+def edge_effects(model: Transformer, examples: Examples, partners: Examples) -> EdgeEffects:
+    """How much of the difference between each example and its partner passes along each direct edge.
+
     Pairs stand in the same row and should differ in what matters only, so that positions line up. An effect
-    is the fall of the logit of the example's truth over that of its partner's, a mean over the answers in
-    which the two differ. Effects need not add up to the gap: later edges carry again what earlier ones did.
-    A head receives through its queries, keys and values together. Raises ValueError if no answer differs.
+    is the fall of the logit of the example's truth over that of its partner's, where the two differ (of
+    sets: the sum over the classes that only one of the two has). Effects need not add up to the gap: later
+    edges carry again what earlier ones did. A head receives through its queries, keys and values together.
+    Raises ValueError if no answer differs, or the pairs are answered at different places.
     """
     examples, partners = examples.to(model.W_E.device), partners.to(model.W_E.device)
-    metric = _towards(examples, partners)
+    if (
+        not torch.equal(examples.answered, partners.answered)
+        or not (examples.labels != partners.labels).any()
+    ):
+        raise ValueError("pairs need answers at the same places, and some that differ")
+    sign = _sign(examples, partners, model.config.d_vocab_out)
+    differ = (sign != 0).any(-1)
+
+    def towards(logits: Tensor, clean: Tensor, labels: Labels) -> Float[Tensor, "variant row"]:
+        return (logits * sign).sum(-1)
+
     deltas, clean = _deltas(model, examples, partners)
     pairs = edge_names(model.config)
     patches = [_patch(model, clean, deltas[sender], receiver) for sender, receiver in pairs]
-    found = sweep(model, examples, patches, metric)
+    found = sweep(model, examples, patches, towards)
     there = answer_logits(model, partners).to(model.W_E.device)
-    start = found.clean.item()
-    falls = (start - found.values).tolist()
-    measured = tuple(Edge(*names, effect) for names, effect in zip(pairs, falls, strict=True))
-    return Edges(measured, start - metric(there[None], there, partners.labels).item(), len(examples))
+    gaps = found.clean - towards(there[None], there, partners.labels)[0]
+    effects, gaps = (found.clean - found.values)[:, differ], gaps[differ]
+    numbers = examples.row_number[differ]
+    return EdgeEffects(tuple(pairs), effects.cpu(), gaps.cpu(), numbers.cpu(), len(examples))
 
 
-def _towards(examples: Examples, partners: Examples) -> Metric:
-    """The logit of each example's truth less that of its partner's, where the two differ."""
-    one, other = examples.labels, partners.labels
-    if one.shape != other.shape or not (one != other).any():
-        raise ValueError("pairs need answers at the same places, and some that differ")
-
-    def towards(logits: Tensor, clean: Tensor, labels: Tensor) -> Float[Tensor, "variant"]:
-        if examples.sets:
-            sign = (one.long() - other.long()).to(logits.dtype)
-        else:
-            sign = functional.one_hot(one, logits.shape[-1]) - functional.one_hot(other, logits.shape[-1])
-        differ = (sign != 0).any(-1)
-        return (logits * sign).sum(-1)[:, differ].mean(1)
-
-    return towards
+def _sign(examples: Examples, partners: Examples, classes: int) -> Int[Tensor, "row class"]:
+    """1 for a class that the example's truth has and its partner's has not, -1 the other way round."""
+    if examples.sets:
+        return examples.labels.long() - partners.labels.long()
+    return functional.one_hot(examples.labels, classes) - functional.one_hot(partners.labels, classes)
 
 
 def edge_names(config: Config) -> list[tuple[Component, Component]]:

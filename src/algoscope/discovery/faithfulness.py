@@ -10,6 +10,7 @@ from torch import Tensor
 
 from algoscope.analysis.accuracy import Score, score
 from algoscope.errors import UserError
+from algoscope.interventions.families import on
 from algoscope.interventions.intervention import Intervention
 from algoscope.interventions.sources import Mean, Source
 from algoscope.interventions.sweep import sweep
@@ -88,11 +89,4 @@ def complement(model: Transformer, circuit: Iterable[Part], seq: int) -> tuple[P
 
 def ablation(parts: Iterable[Part], source: Source) -> tuple[Intervention, ...]:
     """The parts' outputs, all replaced together by what the source gives."""
-    return tuple(_replaced(part, source) for part in parts)
-
-
-def _replaced(part: Part, source: Source) -> Intervention:
-    head = part.component.head
-    return Intervention(
-        part.component.site, source, head=None if head is None else head.index, position=part.positions
-    )
+    return tuple(on(part.component, source, part.positions) for part in parts)

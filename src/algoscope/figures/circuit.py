@@ -22,7 +22,7 @@ def circuit_diagram(
     largest = max((edge.effect for edge in edges), default=1.0)
     figure = go.Figure()
     for edge in sorted(edges, key=lambda edge: edge.effect):
-        figure.add_trace(_line(places[edge.sender], places[edge.receiver], edge, largest, gap))
+        figure.add_trace(_line(places[edge.sender], places[edge.receiver], edge, largest))
         figure.add_trace(_hover(places[edge.sender], places[edge.receiver], edge, gap))
     used = {part for edge in edges for part in (edge.sender, edge.receiver)}
     figure.add_trace(_nodes(places, used, roles))
@@ -64,9 +64,7 @@ def _curve(start: tuple[float, float], end: tuple[float, float]) -> tuple[list[f
     return x, y
 
 
-def _line(
-    start: tuple[float, float], end: tuple[float, float], edge: Edge, largest: float, gap: float
-) -> go.Scatter:
+def _line(start: tuple[float, float], end: tuple[float, float], edge: Edge, largest: float) -> go.Scatter:
     x, y = _curve(start, end)
     strength = max(edge.effect / largest, 0.0)
     line = {"width": 1 + (WIDEST - 1) * strength, "color": faded(BLUE, 0.25 + 0.5 * strength)}

@@ -9,12 +9,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from algoscope.correlation import rank_correlation
 from algoscope.errors import UserError
 from algoscope.interventions.edits import edit
 from algoscope.interventions.intervention import Intervention, Place, Variant, each, place, refuse_overwriting
 from algoscope.interventions.metrics import Metric
 from algoscope.interventions.results import Sweep, label, name_of
 from algoscope.interventions.runs import Runs
+from algoscope.interventions.sweep import inputs_of
 from algoscope.model.sites import Site
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
@@ -33,28 +35,31 @@ def attribution_patching(
     One forward and one backward pass for all of them, whatever their number. Good where the model is
     nearly linear between the old value and the new one, poor for large changes and saturated softmaxes;
     `agreement` with the exact sweep of a part says how good. Needs a metric with a gradient that is a
-    mean over the batch; KL from the clean run is at its minimum there, so its estimate is zero.
+    mean over the answers; KL from the clean run is at its minimum there, so its estimate is zero.
     Method: attribution patching (Nanda 2023). Raises UserError as `sweep` does.
     """
     variants = list(each(interventions))
-    if not variants or not len(examples):
+    if not variants or not len(examples.labels):
         raise UserError(
-            f"{len(variants)} interventions over {len(examples)} examples: give at least one each"
+            f"{len(variants)} interventions over {len(examples.labels)} answers of {len(examples)} examples: "
+            "give at least one each"
         )
     examples = examples.to(model.W_E.device)
     acting = [[(one, place(model, one, examples.tokens.shape[1])) for one in variant] for variant in variants]
     for variant in acting:
         refuse_overwriting(variant)
     sources = [(one.source, here.site) for variant in acting for one, here in variant]
-    labels = examples.labels if examples.labels.ndim == 1 else None
     with torch.no_grad():
-        runs = Runs(model, examples.tokens, labels, sources)
+        runs = Runs(model, inputs_of(examples), sources)
     clean = examples.tokens.new_zeros((), dtype=model.W_E.dtype)
     change = clean.repeat(len(variants))
     for start in range(0, len(examples), ROWS):
         rows = slice(start, min(start + ROWS, len(examples)))
-        share = (rows.stop - rows.start) / len(examples)
-        measured, values, gradients = _gradients(model, examples[rows], acting, metric)
+        some = examples[rows]
+        if not len(some.labels):
+            continue
+        share = len(some.labels) / len(examples.labels)
+        measured, values, gradients = _gradients(model, some, acting, metric)
         clean += share * measured
         for row, variant in enumerate(acting):
             for one, here in variant:
@@ -77,7 +82,7 @@ def agreement(exact: Sweep, estimated: Sweep) -> Agreement:
     if exact.labels != estimated.labels or exact.measure != estimated.measure or exact.values.ndim != 1:
         raise UserError("these are sweeps of different interventions or metrics: give the same to both")
     pair = torch.stack((exact.values, estimated.values)).double()
-    return Agreement(_correlation(pair), _correlation(torch.stack([_ranks(row) for row in pair])), len(exact))
+    return Agreement(float(torch.corrcoef(pair)[0, 1]), rank_correlation(*pair), len(exact))
 
 
 def _gradients(
@@ -94,8 +99,11 @@ def _gradients(
     sites = {here.site.name for variant in acting for _, here in variant}
     with torch.enable_grad():
         hooks = [(name, follow) for name in model.sites if name in sites | {"hook_embed"}]
-        logits = model.run_with_hooks(examples.tokens, hooks)[:, examples.answer]
+        every = model.run_with_hooks(examples.tokens, hooks, examples.position_ids)
+        logits = examples.at_answers(every)
         measured = metric(logits[None], logits.detach(), examples.labels)[0]
+        if measured.ndim:
+            raise UserError(f"the metric {name_of(metric)} gives a number for each answer: give their mean")
         if not measured.requires_grad:
             raise UserError(f"the metric {name_of(metric)} has no gradient: give loss or a logit difference")
         found = torch.autograd.grad(measured, list(values.values()), allow_unused=True)
@@ -114,14 +122,3 @@ def _effect(
     index = change.index(value.shape)
     step = change.value if change.adds else change.value - value[index]
     return (step * gradient[index]).sum()
-
-
-def _ranks(values: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
-    """Ranks from 0; ties share their mean rank."""
-    below = (values[:, None] > values).sum(1)
-    ties = (values[:, None] == values).sum(1)
-    return below + (ties - 1) / 2
-
-
-def _correlation(pair: Float[Tensor, "2 n"]) -> float:
-    return float(torch.corrcoef(pair)[0, 1])

@@ -58,7 +58,7 @@ class Edit:
 def edit(intervention: Intervention, here: Place, rows: slice, runs: Runs) -> Edit:
     """The intervention's edit for these rows. Raises UserError for a source of a wrong shape."""
     source = intervention.source
-    value = source.values(here.site, rows, runs).to(runs.model.W_E)
+    value = runs.values(source, here.site, rows).to(runs.model.W_E)
     if value.ndim:
         value = _selected(value, here, rows, runs)
     return Edit(here, value, source.adds)
@@ -66,7 +66,7 @@ def edit(intervention: Intervention, here: Place, rows: slice, runs: Runs) -> Ed
 
 def _selected(value: Tensor, here: Place, rows: slice, runs: Runs) -> Tensor:
     """The value as `[batch *selected]`, from a value of the whole site or of the selection."""
-    batch, seq = runs.tokens[rows].shape
+    batch, seq = runs.batch.tokens[rows].shape
     sizes = axis_sizes(runs.model, seq)
     axes = here.site.axes[1:]
     if value.ndim <= len(axes):

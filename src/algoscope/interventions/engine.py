@@ -19,6 +19,7 @@ from torch import Tensor
 
 from algoscope.interventions import in_place
 from algoscope.interventions.edits import Edit
+from algoscope.interventions.needs import Inputs
 from algoscope.interventions.plan import Entry, Plan, read_at_answer
 from algoscope.interventions.softmax_update import READ, CleanAttention
 from algoscope.model.sites import Cache, Hook, Site, Taps
@@ -34,7 +35,7 @@ class Engine:
     def __init__(
         self,
         model: Transformer,
-        tokens: Int[Tensor, "batch seq"],
+        inputs: Inputs,
         answers: Int[Tensor, "answer"],
         plans: Sequence[Plan],
         rows_at_once: int,
@@ -42,12 +43,13 @@ class Engine:
     ) -> None:
         """`also` are further sites of the clean run to keep."""
         self.model = model
-        self.tokens = tokens
+        self.inputs = inputs
         self.answers = answers
-        self.bias = model.attention_bias(tokens)
+        self.bias = model.attention_bias(inputs.tokens)
         self.last = model.config.n_layers - 1
-        self.part = max(1, rows_at_once // len(tokens))
-        self.clean: Cache = model.run_with_cache(tokens, sites=sorted(self._needed(plans) | set(also)))[1]
+        self.part = max(1, rows_at_once // len(inputs))
+        kept = sorted(self._needed(plans) | set(also))
+        self.clean: Cache = model.run_with_cache(inputs.tokens, kept, position_ids=inputs.position_ids)[1]
         self._untapped = Taps(model.sites)
 
     def clean_logits(self) -> Float[Tensor, "batch answer class"]:
@@ -63,7 +65,7 @@ class Engine:
             parts = [edits[start : start + self.part] for start in range(0, len(edits), self.part)]
             logits = torch.cat([self._from_many(plan, part) for part in parts])
         else:
-            where = torch.tensor(positions, device=self.tokens.device)
+            where = torch.tensor(positions, device=self.answers.device)
             logits = self._from_one(plan, where, edits)
         found: Tensor = logits.unflatten(0, (len(edits), -1))
         return found
@@ -98,7 +100,9 @@ class Engine:
             resid = self._copies(f"blocks.{self.last}.hook_resid_post", variants, self.answers)
             return self.model.read_out(resid, tap)
         if plan.entry is Entry.EMBED:
-            return self._finish(self.model.embedded(self.tokens.repeat(variants, 1), tap), 0, tap)
+            tokens, ids = self.inputs.tokens, self.inputs.position_ids
+            ids = None if ids is None else ids.repeat(variants, 1)
+            return self._finish(self.model.embedded(tokens.repeat(variants, 1), tap, ids), 0, tap)
         if plan.entry is Entry.RESID_PRE:
             resid = self._copies(f"blocks.{layer}.hook_resid_pre", variants, slice(None))
             return self._finish(resid, layer, tap)

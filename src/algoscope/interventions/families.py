@@ -6,24 +6,38 @@ from collections.abc import Iterable
 from itertools import product
 
 from algoscope.errors import UserError
-from algoscope.interventions.intervention import Intervention
+from algoscope.interventions.intervention import Intervention, Selection
 from algoscope.interventions.sources import Source
+from algoscope.model.component import Component, heads_and_mlps
 from algoscope.model.config import Config
+from algoscope.model.head import every_head
+
+
+def on(component: Component, source: Source, position: Selection = None) -> Intervention:
+    """What a component writes (a head's `hook_z`, an MLP's `hook_mlp_out`), at all positions or at some.
+
+    >>> from algoscope.interventions.sources import Zero
+    >>> on(Component.parse("2.0"), Zero(), position=3).label["head"]
+    0
+    """
+    head = None if component.head is None else component.head.index
+    return Intervention(component.site, source, head=head, position=position)
+
+
+def components(config: Config, source: Source) -> list[Intervention]:
+    """Every head and every MLP, at all positions, in the order of the computation."""
+    return [on(component, source) for component in heads_and_mlps(config)]
 
 
 def heads(config: Config, source: Source) -> list[Intervention]:
     """`hook_z` of every head, at all positions."""
-    return [
-        Intervention(f"blocks.{layer}.attn.hook_z", source, head=head)
-        for layer, head in product(range(config.n_layers), range(config.n_heads))
-    ]
+    return [on(Component.of(head), source) for head in every_head(config)]
 
 
 def heads_by_position(config: Config, source: Source, positions: Iterable[int]) -> list[Intervention]:
     """`hook_z` of every head at each of the positions."""
     return [
-        Intervention(f"blocks.{layer}.attn.hook_z", source, head=head, position=position)
-        for layer, head, position in product(range(config.n_layers), range(config.n_heads), positions)
+        on(Component.of(head), source, position) for head, position in product(every_head(config), positions)
     ]
 
 
@@ -38,7 +52,7 @@ def queries_keys_values(config: Config, source: Source) -> list[Intervention]:
 def mlps(config: Config, source: Source) -> list[Intervention]:
     """`hook_mlp_out` of every layer, at all positions. Raises UserError for an attention-only model."""
     _need_mlp(config)
-    return [Intervention(f"blocks.{layer}.hook_mlp_out", source) for layer in range(config.n_layers)]
+    return [on(Component.mlp(layer), source) for layer in range(config.n_layers)]
 
 
 def neurons(config: Config, source: Source) -> list[Intervention]:

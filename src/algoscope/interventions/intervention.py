@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from algoscope.errors import UserError
 from algoscope.interventions.sources import Source
+from algoscope.model.component import POSITION, TOKEN, Component
+from algoscope.model.head import Head
 from algoscope.model.sites import Site, find
 from algoscope.model.transformer import Transformer
 
@@ -36,19 +39,34 @@ class Intervention:
     neuron: Selection = None
 
     @property
+    def component(self) -> Component | None:
+        """The head, MLP or embedding whose output this is, at any positions; None for other sites."""
+        ours = [TOKEN, POSITION]
+        if (layer := layer_of(self.site)) is not None:
+            ours.append(Component.mlp(layer))
+            if isinstance(self.head, int):
+                ours.append(Component.of(Head(layer, self.head)))
+        return next((component for component in ours if component.site == self.site), None)
+
+    @property
     def label(self) -> dict[str, object]:
-        """What it changes, as columns of a table: site, layer, and each selection (None for all)."""
-        parts = self.site.split(".")
-        layer = int(parts[1]) if parts[0] == "blocks" and len(parts) > 1 and parts[1].isdigit() else None
+        """What it changes, as columns: component, site, layer, and each selection (None for all)."""
         return {
+            "component": self.component,
             "site": self.site,
-            "layer": layer,
+            "layer": layer_of(self.site),
             "head": self.head,
             "position": self.position,
             "key": self.key,
             "neuron": self.neuron,
             "source": self.source.label,
         }
+
+
+def layer_of(site: str) -> int | None:
+    """The layer of a site by its name, which may not exist; None outside the blocks."""
+    match = re.match(r"blocks\.(\d+)\.", site)
+    return int(match[1]) if match else None
 
 
 Variant = Intervention | Sequence[Intervention]

@@ -34,7 +34,8 @@ class Sweep:
     clean: Float[Tensor, "..."]
     """The same without any intervention."""
     labels: tuple[Label, ...]
-    """Site, layer, head, position, key, neuron and source of each; of several together, where they agree."""
+    """Component (where it is one), site, layer, head, position, key, neuron and source of each; of several
+    together, where they agree."""
     measure: str
     """What the values are: "logits", or the metric's name."""
 
@@ -59,11 +60,11 @@ class Sweep:
     def as_grid(self, *axes: str) -> Grid:
         """The values along these columns of the labels, e.g. `as_grid("layer", "head", "position")`.
 
-        Trailing axes of the values (batch, class) stay. Raises UserError if a column does not exist, or
-        two interventions fall on the same place.
+        Numbers are in order, other coordinates as the sweep has them. Trailing axes of the values (row,
+        class) stay. Raises UserError if a column does not exist, or two interventions fall on the same place.
         """
         columns = [self._column(axis) for axis in axes]
-        coordinates = [tuple(sorted(set(column), key=_order)) for column in columns]
+        coordinates = [tuple(sorted(dict.fromkeys(column), key=_order)) for column in columns]
         grid = self.values.new_full((*map(len, coordinates), *self.values.shape[1:]), torch.nan)
         filled: set[tuple[int, ...]] = set()
         for row, cell in enumerate(zip(*columns, strict=True)):
@@ -83,7 +84,8 @@ class Sweep:
     def _need_metric(self, what: str) -> None:
         if self.values.ndim != 1:
             raise UserError(
-                f"{what} needs one number an intervention, not {self.measure}: give the sweep a metric"
+                f"{what} needs one number an intervention, not {self.measure} for each answer: "
+                "give the sweep a metric that is a mean over them"
             )
 
 
@@ -98,12 +100,8 @@ def name_of(metric: object) -> str:
     return "logits" if metric is None else str(getattr(metric, "__name__", type(metric).__name__))
 
 
-def _order(value: object) -> tuple[bool, bool, float, str]:
-    """Sorts None first, then numbers, then the rest by text."""
-    number = isinstance(value, int | float)
-    return (
-        value is not None,
-        not number,
-        float(value) if isinstance(value, int | float) else 0.0,
-        str(value),
-    )
+def _order(value: object) -> tuple[int, float]:
+    """Sorts None first, then numbers, and leaves the rest as it is."""
+    if isinstance(value, int | float):
+        return 1, float(value)
+    return (0 if value is None else 2), 0.0

@@ -12,9 +12,10 @@ from torch import Tensor
 from algoscope.interventions.edits import edit
 from algoscope.interventions.engine import stacked_hooks
 from algoscope.interventions.intervention import Variant, each, place, refuse_overwriting
+from algoscope.interventions.needs import Inputs
 from algoscope.interventions.runs import Runs
 from algoscope.model.sites import Cache
-from algoscope.model.transformer import Transformer
+from algoscope.model.transformer import PositionIds, Transformer
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,19 +35,20 @@ def run(
     *,
     sites: Sequence[str] = (),
     labels: Int[Tensor, "batch"] | None = None,
+    position_ids: PositionIds = None,
 ) -> Run:
     """Logits of a run in which these interventions act together, and the cache of `sites`.
 
     Sources take their values from runs without interventions. `labels` is needed only for means per
-    class. Raises UserError for a selection that does not exist, a source of a wrong shape, and two
-    interventions that overwrite the same values.
+    class; without `position_ids`, inputs start at position 0. Raises UserError for a selection that does
+    not exist, a source of a wrong shape, and two interventions that overwrite the same values.
     """
     (chosen,) = each([interventions])
     places = [place(model, one, tokens.shape[1]) for one in chosen]
-    refuse_overwriting(list(zip(chosen, places, strict=True)))
-    runs = Runs(
-        model, tokens, labels, [(one.source, here.site) for one, here in zip(chosen, places, strict=True)]
-    )
-    edits = [edit(one, here, slice(None), runs) for one, here in zip(chosen, places, strict=True)]
-    logits, cache = model.run_with_cache(tokens, sites=sites, hooks=stacked_hooks([edits]))
+    pairs = list(zip(chosen, places, strict=True))
+    refuse_overwriting(pairs)
+    batch = Inputs(tokens, position_ids, labels)
+    runs = Runs(model, batch, [(one.source, here.site) for one, here in pairs])
+    hooks = stacked_hooks([[edit(one, here, slice(None), runs) for one, here in pairs]])
+    logits, cache = model.run_with_cache(tokens, sites, hooks, position_ids)
     return Run(logits, cache)

@@ -2,128 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
-import torch
-from jaxtyping import Float, Int
+from jaxtyping import Shaped
 from torch import Tensor
 
 from algoscope.errors import UserError
-from algoscope.interventions.sources import Mean, Resample, Source
+from algoscope.interventions.needs import Inputs, Need
+from algoscope.interventions.sources import Source
 from algoscope.model.sites import Cache, Site
 from algoscope.model.transformer import Transformer
 
-MEAN_BATCH = 512
-"""Rows per forward pass while a mean is taken: bounds memory, whatever the size of the reference set."""
+SUM_BATCH = 512
+"""Rows per forward pass while a sum is taken: bounds memory, whatever the number of inputs."""
+
+Key = tuple[object, ...]
+"""Of a source: `Source.key`."""
 
 
 class Runs:
-    """What a model does on a batch, and on what the sources of some interventions refer to."""
+    """What a model does on a batch, and on the inputs that the sources of some interventions need."""
 
-    def __init__(
-        self,
-        model: Transformer,
-        tokens: Int[Tensor, "batch seq"],
-        labels: Int[Tensor, "batch"] | None,
-        wanted: Iterable[tuple[Source, Site]],
-    ) -> None:
+    def __init__(self, model: Transformer, batch: Inputs, wanted: Iterable[tuple[Source, Site]]) -> None:
+        """Raises UserError if a source can't have what it needs."""
         self.model = model
-        self.tokens = tokens
-        self.labels = labels
-        self._sites: dict[tuple[object, ...], list[str]] = {}
-        means: dict[tuple[object, ...], Mean] = {}
+        self.batch = batch
+        self._needs: dict[Key, Need] = {}
+        self._sites: dict[Key, list[str]] = {}
         for source, site in wanted:
+            if source.key not in self._sites:
+                need = source.need(batch, model.config)
+                if need is not None:
+                    self._needs[source.key] = self._checked(need)
             names = self._sites.setdefault(source.key, [])
             if site.name not in names:
                 names.append(site.name)
-            if isinstance(source, Mean):
-                means[source.key] = source
-        self._clean: dict[tuple[object, ...], tuple[slice, Cache]] = {}
+        self._parts: dict[Key, tuple[slice, Cache]] = {}
         self._batch = Cache()
-        self._partners: dict[tuple[tuple[object, ...], str], Tensor] = {}
-        self._means = {key: self._take_means(source) for key, source in means.items()}
+        self._partners: dict[tuple[Key, str], Tensor] = {}
+        self._sums = {key: self._summed(key, need) for key, need in self._needs.items() if need.summand}
 
-    def clean(self, source: Source, rows: slice, tokens: Callable[[], Tensor], site: Site) -> Tensor:
-        """The site's value on the source's `tokens` for these rows, from one run for all its sites."""
-        kept = self._clean.get(source.key)
-        if kept is None or kept[0] != rows:
-            kept = (rows, self.model.run_with_cache(tokens(), sites=self._sites[source.key])[1])
-            self._clean[source.key] = kept
-        return kept[1][site.name]
-
-    def resampled(self, source: Resample, rows: slice, site: Site) -> Tensor:
-        """The site's value on each row's partner; from the run of the whole batch if it is known."""
-        key = source.key, site.name
-        if site.name in self._batch and key not in self._partners:
-            self._partners[key] = self._batch[site.name][self._partner_rows(source)]
-        if key in self._partners:
-            return self._partners[key]
-        return self.clean(source, rows, lambda: self.tokens[self._partner_rows(source)[rows]], site)
+    def values(self, source: Source, site: Site, rows: slice) -> Tensor:
+        """The source's values of a site for these rows of the batch, as `Source.values` gives them."""
+        return source.values(site, rows, self.batch, self._read(source, site, rows))
 
     def know_batch(self, cache: Cache) -> None:
         """Values of a run of the whole batch that somebody needed anyway."""
         self._batch = cache
 
-    def sites_to_resample(self) -> set[str]:
-        """The sites that sources take from other rows of the batch."""
-        return {name for key, names in self._sites.items() if key[0] is Resample for name in names}
+    def sites_of_partners(self) -> set[str]:
+        """The sites that sources take from other inputs of the batch."""
+        return {
+            name
+            for key, need in self._needs.items()
+            if need.partners is not None
+            for name in self._sites[key]
+        }
 
-    def _partner_rows(self, source: Resample) -> Int[Tensor, "batch"]:
-        return source.partners(len(self.tokens)).to(self.tokens.device)
+    def _read(self, source: Source, site: Site, rows: slice) -> Tensor | None:
+        """What the source needs, for these rows; None if it needs nothing."""
+        key, name = source.key, site.name
+        need = self._needs.get(key)
+        if need is None:
+            return None
+        if need.summand is not None:
+            return self._sums[key][name]
+        if need.partners is not None and name in self._batch and (key, name) not in self._partners:
+            self._partners[key, name] = self._batch[name][need.partners]
+        known = self._partners.get((key, name))
+        return known if known is not None else self._part(key, need, rows)[name]
 
-    def mean(self, source: Mean, site: Site) -> Float[Tensor, "mean *axes"]:
-        """The mean of the site's value; one for each class if the source's means are per class."""
-        return self._means[source.key][site.name]
+    def _part(self, key: Key, need: Need, rows: slice) -> Cache:
+        """The values on the needed inputs for these rows, from one run for all their sites."""
+        rows = slice(0, 1) if len(need.inputs) == 1 else rows
+        kept = self._parts.get(key)
+        if kept is None or kept[0] != rows:
+            kept = self._parts[key] = rows, self._run(need.inputs[rows], self._sites[key])
+        return kept[1]
 
-    def classes(self) -> Int[Tensor, "batch"]:
-        """The class of each input of the batch. Raises UserError if nobody said."""
-        if self.labels is None or self.labels.shape != self.tokens.shape[:1]:
-            raise UserError("a mean per class needs the class of each input: give labels [batch]")
-        return self.labels
-
-    def _take_means(self, source: Mean) -> dict[str, Tensor]:
-        tokens = self.tokens if source.over is None else source.over
-        if not len(tokens):
-            raise UserError("a mean over no examples: give at least one")
-        labels, count = self._groups(source, tokens)
+    def _summed(self, key: Key, need: Need) -> dict[str, Shaped[Tensor, "sum *axes"]]:
+        assert need.summand is not None
         sums: dict[str, Tensor] = {}
-        for start in range(0, len(tokens), MEAN_BATCH):
-            rows = slice(start, start + MEAN_BATCH)
-            cache = self.model.run_with_cache(tokens[rows], sites=self._sites[source.key])[1]
-            for name, value in cache.items():
-                if source.per == "all":
-                    value = self._summed_over_positions(value, tokens[rows], self.model.sites[name])
-                total = value.new_zeros((len(count), *value.shape[1:]), dtype=torch.float64)
-                sums[name] = sums.get(name, 0) + total.index_add(0, labels[rows], value.double())
-        dtype = self.model.W_E.dtype
-        return {name: (s / count.view(-1, *[1] * (s.ndim - 1))).to(dtype) for name, s in sums.items()}
+        for start in range(0, len(need.inputs), SUM_BATCH):
+            rows = slice(start, start + SUM_BATCH)
+            for name, value in self._run(need.inputs[rows], self._sites[key]).items():
+                part = need.summand(value.double(), rows, self.model.sites[name])
+                sums[name] = sums[name] + part if name in sums else part
+        return {name: total.to(self.model.W_E.dtype) for name, total in sums.items()}
 
-    def _groups(
-        self, source: Mean, tokens: Int[Tensor, "n seq"]
-    ) -> tuple[Int[Tensor, "n"], Float[Tensor, "mean"]]:
-        """Which mean each row counts for, and how many values each mean is taken over."""
-        if source.per == "class":
-            wanted = self.classes()
-            labels = wanted if source.over is None else source.labels
-            if labels is None or labels.shape != tokens.shape[:1]:
-                raise UserError(
-                    f"a mean per class over {len(tokens)} examples needs their classes: give one each"
-                )
-            count = torch.bincount(labels, minlength=int(wanted.max()) + 1).double()
-            if (count[wanted] == 0).any():
-                raise UserError(
-                    "the reference set of a mean per class lacks a class of the batch: add examples of it"
-                )
-            return labels, count.clamp(min=1)
-        values = self._real(tokens).sum() if source.per == "all" else tokens.new_tensor(len(tokens))
-        return tokens.new_zeros(len(tokens)), values.double().view(1)
+    def _run(self, inputs: Inputs, sites: list[str]) -> Cache:
+        return self.model.run_with_cache(inputs.tokens, sites, position_ids=inputs.position_ids)[1]
 
-    def _summed_over_positions(self, value: Tensor, tokens: Int[Tensor, "n seq"], site: Site) -> Tensor:
-        shape = [1] * value.ndim
-        shape[0], shape[site.position_axis] = tokens.shape
-        return (value * self._real(tokens).view(shape)).sum(site.position_axis, keepdim=True)
-
-    def _real(self, tokens: Int[Tensor, "n seq"]) -> Tensor:
-        """Where a token is not padding."""
-        pad = self.model.config.pad_token
-        return torch.ones_like(tokens, dtype=torch.bool) if pad is None else tokens != pad
+    def _checked(self, need: Need) -> Need:
+        """The need on the model's device, if its inputs are in step with the batch or are summed."""
+        have, want = need.inputs.tokens.shape, self.batch.tokens.shape
+        if need.summand is None and have[0] not in (1, want[0]):
+            raise UserError(
+                f"patch from {have[0]} examples into {want[0]}: "
+                "give as many sources as targets, or one source to use for all"
+            )
+        if need.summand is None and have[1] != want[1]:
+            raise UserError(
+                f"patch from inputs of {have[1]} tokens into inputs of {want[1]}: pad them to the same length"
+            )
+        return Need(need.inputs.to(self.model.W_E.device), need.summand, need.partners)

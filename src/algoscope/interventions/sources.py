@@ -1,27 +1,27 @@
 """Where an intervention's new values come from.
 
-Every source is asked the same: the values of a site for some rows of the batch. What a source needs from
-other runs (means, another example's values) it asks of `Runs`, which computes each of them once. All of
-them are taken from runs without interventions.
+Every source is asked the same: what it needs of runs without interventions (`need`), and the values of a site
+for some rows of the batch (`values`). `Runs` computes what is needed, each once, for any source: a new one is
+a class of its own, in any file.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from algoscope.errors import UserError
+from algoscope.interventions.needs import Inputs, Need, Summand
+from algoscope.model.config import Config
 from algoscope.model.sites import Cache, Site
-
-if TYPE_CHECKING:
-    from algoscope.interventions.runs import Runs
+from algoscope.model.transformer import PositionIds
 
 Per = Literal["all", "position", "class"]
 
@@ -36,20 +36,29 @@ class Source(ABC):
     @cached_property
     def key(self) -> tuple[object, ...]:
         """Equal for sources that give the same values: they share one run."""
-        values = (getattr(self, each.name) for each in fields(self))
-        return (type(self), *(id(v) if isinstance(v, Tensor | Mapping) else v for v in values))
+        values = vars(self).items()
+        return (
+            type(self),
+            *((name, v if isinstance(v, int | float | str | tuple | None) else id(v)) for name, v in values),
+        )
 
     @property
     @abstractmethod
     def label(self) -> str:
         """What a table calls it."""
 
-    @abstractmethod
-    def values(self, site: Site, rows: slice, runs: Runs) -> Tensor:
+    def need(self, batch: Inputs, config: Config) -> Need | None:
+        """What it needs of runs without interventions, if anything."""
+        return None
+
+    def values(self, site: Site, rows: slice, batch: Inputs, read: Tensor | None) -> Tensor:
         """The site's new values for these rows of the batch, before any selection.
 
-        `[batch *axes]`; a length of 1 stands for every index, and a scalar for every value.
+        `[batch *axes]`; a length of 1 stands for every index, and a scalar for every value. `read` is what
+        was needed, for these rows, and by default it is the answer.
         """
+        assert read is not None, f"{type(self).__name__} needs nothing: it must define its values"
+        return read
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +69,8 @@ class Zero(Source):
     def label(self) -> str:
         return "zero"
 
-    def values(self, site: Site, rows: slice, runs: Runs) -> Tensor:
-        return torch.zeros((), device=runs.tokens.device)
+    def values(self, site: Site, rows: slice, batch: Inputs, read: Tensor | None) -> Tensor:
+        return torch.zeros((), device=batch.tokens.device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,27 +79,78 @@ class Mean(Source):
 
     `per="position"` keeps positions apart, `"all"` averages over them too (padding left out), and
     `"class"` takes the mean over examples of the input's own class, position by position.
-    `over` is the reference set that is averaged, with its `labels` if means are per class; without it
-    the mean is over the batch itself.
+    `over` is the reference set that is averaged, with its `labels` if means are per class, and its
+    `position_ids` if its inputs don't start at 0; without it the mean is over the batch itself.
     """
 
     per: Per = "position"
     over: Int[Tensor, "reference seq"] | None = None
     labels: Int[Tensor, "reference"] | None = None
+    position_ids: PositionIds = None
 
     def __post_init__(self) -> None:
         if self.per not in ("all", "position", "class"):
             raise UserError(f"per is {self.per!r}: choose from all, position, class")
         if self.per == "class" and self.over is not None and self.labels is None:
             raise UserError("a mean per class over a reference set needs its classes: give labels=")
+        if self.over is None and self.position_ids is not None:
+            raise UserError("position_ids belong to a reference set: give it as over=, or leave them out")
 
     @property
     def label(self) -> str:
         return {"position": "mean", "all": "mean over positions", "class": "mean per class"}[self.per]
 
-    def values(self, site: Site, rows: slice, runs: Runs) -> Tensor:
-        mean = runs.mean(self, site)
-        return mean[runs.classes()[rows]] if self.per == "class" else mean
+    def need(self, batch: Inputs, config: Config) -> Need:
+        inputs = batch if self.over is None else Inputs(self.over, self.position_ids, self.labels)
+        if not len(inputs):
+            raise UserError("a mean over no examples: give at least one")
+        inputs = inputs.to(batch.tokens.device)
+        if self.per == "class":
+            return Need(inputs, _shares_by_class(inputs, _classes(batch)))
+        if self.per == "all":
+            return Need(inputs, _shares_of_places(inputs.tokens, config.pad_token))
+        return Need(inputs, lambda value, rows, site: value.sum(0, keepdim=True) / len(inputs))
+
+    def values(self, site: Site, rows: slice, batch: Inputs, read: Tensor | None) -> Tensor:
+        assert read is not None
+        return read[_classes(batch)[rows]] if self.per == "class" else read
+
+
+def _classes(batch: Inputs) -> Int[Tensor, "batch"]:
+    if batch.classes is None or batch.classes.shape != batch.tokens.shape[:1]:
+        raise UserError("a mean per class needs the class of each input: give labels [batch]")
+    return batch.classes
+
+
+def _shares_by_class(inputs: Inputs, wanted: Int[Tensor, "batch"]) -> Summand:
+    """What each input adds to the mean of its own class; there is a mean for each class that is wanted."""
+    labels = inputs.classes
+    if labels is None or labels.shape != inputs.tokens.shape[:1]:
+        raise UserError(f"a mean per class over {len(inputs)} examples needs their classes: give one each")
+    count = torch.bincount(labels, minlength=int(wanted.max()) + 1)
+    if (count[wanted] == 0).any():
+        raise UserError(
+            "the reference set of a mean per class lacks a class of the batch: add examples of it"
+        )
+
+    def shares(value: Shaped[Tensor, "part *axes"], rows: slice, site: Site) -> Shaped[Tensor, "class *axes"]:
+        sums = value.new_zeros((len(count), *value.shape[1:])).index_add(0, labels[rows], value)
+        return sums / count.clamp(min=1).view(-1, *[1] * (value.ndim - 1))
+
+    return shares
+
+
+def _shares_of_places(tokens: Int[Tensor, "n seq"], pad: int | None) -> Summand:
+    """What each place that is not padding adds to the mean over them all."""
+    real = torch.ones_like(tokens, dtype=torch.bool) if pad is None else tokens != pad
+    count = real.sum()
+
+    def shares(value: Shaped[Tensor, "part *axes"], rows: slice, site: Site) -> Shaped[Tensor, "1 *axes"]:
+        shape = [1] * value.ndim
+        shape[0], shape[site.position_axis] = real[rows].shape
+        return (value * real[rows].view(shape)).sum((0, site.position_axis), keepdim=True) / count
+
+    return shares
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,36 +179,28 @@ class Resample(Source):
             )
         return torch.tensor(self.pairing)
 
-    def values(self, site: Site, rows: slice, runs: Runs) -> Tensor:
-        return runs.resampled(self, rows, site)
+    def need(self, batch: Inputs, config: Config) -> Need:
+        partners = self.partners(len(batch)).to(batch.tokens.device)
+        return Need(batch[partners], partners=partners)
 
 
 @dataclass(frozen=True, eq=False)
 class FromRun(Source):
     """The value on other inputs: activation patching (clean into corrupted, or back).
 
-    As many inputs as the batch has, paired in order, or one whose values go to every input.
+    As many inputs as the batch has, paired in order, or one whose values go to every input; at positions
+    0, 1, 2 ... unless `position_ids` say others.
     """
 
     tokens: Int[Tensor, "source seq"]
+    position_ids: PositionIds = None
 
     @property
     def label(self) -> str:
         return "another run"
 
-    def values(self, site: Site, rows: slice, runs: Runs) -> Tensor:
-        have, need = len(self.tokens), len(runs.tokens)
-        if have not in (1, need):
-            raise UserError(
-                f"patch from {have} examples into {need}: "
-                "give as many sources as targets, or one source to use for all"
-            )
-        if self.tokens.shape[1] != runs.tokens.shape[1]:
-            raise UserError(
-                f"patch from inputs of {self.tokens.shape[1]} tokens into inputs of {runs.tokens.shape[1]}: "
-                "pad them to the same length"
-            )
-        return runs.clean(self, rows, lambda: self.tokens if have == 1 else self.tokens[rows], site)
+    def need(self, batch: Inputs, config: Config) -> Need:
+        return Need(Inputs(self.tokens, self.position_ids))
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,12 +213,12 @@ class FromCache(Source):
     def label(self) -> str:
         return "a cache"
 
-    def values(self, site: Site, rows: slice, runs: Runs) -> Tensor:
+    def values(self, site: Site, rows: slice, batch: Inputs, read: Tensor | None) -> Tensor:
         if site.name not in self.cache:
             raise UserError(
                 f"the cache to patch from lacks {site.name!r}: name it in `sites` when you make the cache"
             )
-        return _rows_of(self.cache[site.name], site, rows, len(runs.tokens))
+        return _rows_of(self.cache[site.name], site, rows, len(batch))
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,8 +231,8 @@ class Value(Source):
     def label(self) -> str:
         return "a tensor"
 
-    def values(self, site: Site, rows: slice, runs: Runs) -> Tensor:
-        return _rows_of(self.value, site, rows, len(runs.tokens))
+    def values(self, site: Site, rows: slice, batch: Inputs, read: Tensor | None) -> Tensor:
+        return _rows_of(self.value, site, rows, len(batch))
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from algoscope.errors import UserError
@@ -16,6 +16,7 @@ from algoscope.interventions.engine import Engine
 from algoscope.interventions.in_place import keep_freed_memory
 from algoscope.interventions.intervention import Intervention, Place, Variant, each, place, refuse_overwriting
 from algoscope.interventions.metrics import Metric
+from algoscope.interventions.needs import Inputs
 from algoscope.interventions.plan import Entry, Plan, plan, reaches
 from algoscope.interventions.progress import Progress, progress
 from algoscope.interventions.results import Sweep, label, name_of
@@ -52,34 +53,32 @@ def sweep(
     *,
     memory: int = MEMORY,
 ) -> Sweep:
-    """Each intervention run alone (a tuple of them: together), read at the examples' answer.
+    """Each intervention run alone (a tuple of them: together), read at the examples' answers.
 
-    Values are logits `[intervention batch class]` (`[intervention batch answer class]` if the answer has
-    several positions), or the `metric` of each intervention. The same as calling `run` on one after the
-    other, to rounding (about 1e-5), in a fraction of the time. An intervention that cannot reach the
-    answer gives the clean run's logits exactly. `memory` bounds the bytes taken beyond inputs and
-    result. Raises UserError as `run` does, before anything is computed.
+    Values are logits `[intervention row class]`, a row for each answer (with one answer to each input: for
+    each example), or what the `metric` makes of them: `[intervention]`, or `[intervention row]`. The same
+    as calling `run` on one after the other, to rounding (about 1e-5), in a fraction of the time. An
+    intervention that cannot reach an answer gives the clean run's logits exactly. `memory` bounds the
+    bytes taken beyond inputs and result. Raises UserError as `run` does, before anything is computed.
     """
     variants = list(each(interventions))
-    if not variants or not len(examples):
+    if not variants or not len(examples.labels):
         raise UserError(
-            f"a sweep of {len(variants)} interventions over {len(examples)} examples: give at least one each"
+            f"a sweep of {len(variants)} interventions over {len(examples.labels)} answers of "
+            f"{len(examples)} examples: give at least one each"
         )
-    tokens = examples.tokens.to(model.W_E.device)
-    labels = examples.labels.to(tokens.device)
-    answers = torch.arange(tokens.shape[1], device=tokens.device)[examples.answer].reshape(-1)
-    planned = _planned(model, variants, tokens.shape[1], answers.tolist())
+    examples = examples.to(model.W_E.device)
+    labels = examples.labels
+    planned = _planned(model, variants, examples.tokens.shape[1], examples.answer_positions.tolist())
     sources = [(one.source, here.site) for variant in planned for one, here in variant.acting]
-    runs = Runs(model, tokens, labels if labels.ndim == 1 else None, sources)
-    slab = len(variants) if metric is None else _variants_at_once(model.config, tokens, answers, memory)
+    runs = Runs(model, inputs_of(examples), sources)
+    slab = len(variants) if metric is None else _variants_at_once(model.config, len(labels), memory)
     values = []
-    with progress(len(planned) * len(tokens)) as bar:
+    with progress(len(planned) * len(examples)) as bar:
         for start in range(0, len(variants), slab):
             some = [variant for variant in planned if start <= variant.row < start + slab]
             size = min(slab, len(variants) - start)
-            logits, clean = _logits(runs, answers, some, range(start, start + size), memory, bar)
-            if isinstance(examples.answer, int):
-                logits, clean = logits.squeeze(2), clean.squeeze(1)
+            logits, clean = _logits(runs, examples, some, range(start, start + size), memory, bar)
             values.append(logits if metric is None else _measured(metric, logits, clean, labels))
     reference = clean if metric is None else _measured(metric, clean[None], clean, labels)[0]
     return Sweep(torch.cat(values), reference, tuple(label(variant) for variant in variants), name_of(metric))
@@ -101,32 +100,52 @@ def _planned(
 
 
 def _logits(
-    runs: Runs, answers: Tensor, planned: Sequence[Planned], span: range, memory: int, bar: Progress
-) -> tuple[Float[Tensor, "variant batch answer class"], Float[Tensor, "batch answer class"]]:
+    runs: Runs, examples: Examples, planned: Sequence[Planned], span: range, memory: int, bar: Progress
+) -> tuple[Float[Tensor, "variant row class"], Float[Tensor, "row class"]]:
     """Logits of the variants whose rows are in `span`, and the clean ones, block by block of the batch."""
-    model, tokens = runs.model, runs.tokens
-    rows_at_once = _rows_at_once(model.config, tokens.shape[1], memory)
-    clean = model.W_E.new_empty(len(tokens), len(answers), model.config.d_vocab_out)
+    model, count = runs.model, len(runs.batch)
+    rows_at_once = _rows_at_once(model.config, examples.tokens.shape[1], memory)
+    answers, found = examples.answer_positions, 0
+    clean = model.W_E.new_empty(len(examples.labels), model.config.d_vocab_out)
     logits = model.W_E.new_empty(len(span), *clean.shape)
     groups = _groups(planned)
     keep_freed_memory()
-    for start in range(0, len(tokens), rows_at_once):
-        rows = slice(start, min(start + rows_at_once, len(tokens)))
-        plans, whole = [group[0].plan for group in groups], rows.stop - rows.start == len(tokens)
-        resampled = runs.sites_to_resample() if whole else set()
-        engine = Engine(model, tokens[rows], answers, plans, rows_at_once, resampled)
+    for start in range(0, count, rows_at_once):
+        rows = slice(start, min(start + rows_at_once, count))
+        plans, whole = [group[0].plan for group in groups], rows.stop - rows.start == count
+        others = runs.sites_of_partners() if whole else set()
+        engine = Engine(model, runs.batch[rows], answers, plans, rows_at_once, others)
         if whole:
             runs.know_batch(engine.clean)
-        clean[rows] = engine.clean_logits()
-        logits[:, rows] = clean[rows]
+        own = _answered(examples.answered[rows][:, answers])
+        here = own(engine.clean_logits()[None])[0]
+        at = slice(found, found + len(here))
+        found = at.stop
+        clean[at] = logits[:, at] = here
         for group in groups:
             for chunk in _chunks(group, PARTS * engine.part):
                 edits = [[edit(one, here, rows, runs) for one, here in variant.acting] for variant in chunk]
                 positions = [v.plan.position for v in chunk if v.plan.position is not None]
                 which = torch.tensor([variant.row - span.start for variant in chunk])
-                logits[which, rows] = engine.logits(chunk[0].plan, positions, edits)
+                logits[which, at] = own(engine.logits(chunk[0].plan, positions, edits))
                 bar.advance(len(chunk) * (rows.stop - rows.start))
     return logits, clean
+
+
+def _answered(
+    mask: Bool[Tensor, "batch answer"],
+) -> Callable[[Float[Tensor, "variant batch answer class"]], Float[Tensor, "variant row class"]]:
+    """What picks each input's own answers from the positions at which any is answered."""
+    if mask.all():
+        return lambda logits: logits.flatten(1, 2)
+    example, answer = mask.nonzero(as_tuple=True)
+    return lambda logits: logits[:, example, answer]
+
+
+def inputs_of(examples: Examples) -> Inputs:
+    """What a model is run on; each input has a class if it has one answer, and that is one."""
+    single = not examples.sets and bool((examples.answered.sum(1) == 1).all())
+    return Inputs(examples.tokens, examples.position_ids, examples.labels if single else None)
 
 
 def _groups(planned: Sequence[Planned]) -> list[list[Planned]]:
@@ -152,17 +171,17 @@ def _rows_at_once(config: Config, seq: int, memory: int) -> int:
     return max(1, min(CACHE // (4 * width), memory // (4 * (kept + working))))
 
 
-def _variants_at_once(config: Config, tokens: Tensor, answers: Tensor, memory: int) -> int:
+def _variants_at_once(config: Config, rows: int, memory: int) -> int:
     """How many variants' logits to hold before they are measured."""
-    return max(1, memory // (16 * 4 * len(tokens) * len(answers) * config.d_vocab_out))
+    return max(1, memory // (16 * 4 * rows * config.d_vocab_out))
 
 
-def _measured(metric: Metric, logits: Tensor, clean: Tensor, labels: Tensor) -> Float[Tensor, "variant"]:
+def _measured(metric: Metric, logits: Tensor, clean: Tensor, labels: Tensor) -> Float[Tensor, "variant *row"]:
     values = metric(logits, clean, labels)
-    if not isinstance(values, Tensor) or values.shape != logits.shape[:1]:
+    if not isinstance(values, Tensor) or values.shape not in (logits.shape[:1], logits.shape[:2]):
         got = list(values.shape) if isinstance(values, Tensor) else type(values).__name__
         raise UserError(
             f"the metric {name_of(metric)} returned {got}: it must return one number a variant, "
-            f"{list(logits.shape[:1])}"
+            f"{list(logits.shape[:1])}, or one for each of its answers, {list(logits.shape[:2])}"
         )
     return values

@@ -48,17 +48,3 @@ def _one_changed(
     step = torch.randint(1, len(allowed), old.shape, generator=generator)
     new = allowed[(torch.searchsorted(allowed, old) + step) % len(allowed)]
     return tokens.scatter(1, place, torch.where(free.gather(1, place), new, old))
-
-
-def one_replaced(
-    values: Int[Tensor, "batch place"], below: int, generator: Generator, lengths: Tensor | None = None
-) -> Int[Tensor, "batch place"]:
-    """Each row with one of its values replaced by another one from 0 to `below` - 1, all as likely.
-
-    Of a row that is shorter than the others, `lengths` says how many values it has.
-    """
-    n, width = values.shape
-    size = torch.full((n,), width) if lengths is None else lengths
-    place = (torch.rand(n, generator=generator) * size).long()[:, None]
-    shift = torch.randint(1, below, (n, 1), generator=generator)
-    return values.scatter(1, place, (values.gather(1, place) + shift) % below)

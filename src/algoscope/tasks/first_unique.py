@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Generator, Tensor
 
-from algoscope.tasks.changes import one_replaced
+from algoscope.tasks.changes import token_changes
 from algoscope.tasks.task import Examples, Task
 from algoscope.tasks.written import letters, several
 
@@ -94,9 +94,9 @@ class FirstUnique(Task):
             "letter 5 to 8": place >= 5,
         }
 
-    def neighbours(self, tokens: Int[Tensor, "batch seq"], generator: Generator) -> Tensor:
+    def neighbours(self, tokens: Int[Tensor, "batch seq"], generator: Generator) -> Int[Tensor, "batch seq"]:
         """One letter replaced by another."""
-        return _framed(one_replaced(tokens[:, 1:], len(ALPHABET), generator))
+        return token_changes(range(len(ALPHABET)))(tokens, generator)
 
     def offending(self, tokens: Int[Tensor, "seq"]) -> Bool[Tensor, "seq"]:
         """The first letter that occurs once."""

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Generator, Tensor
 
-from algoscope.tasks.changes import one_replaced
+from algoscope.tasks.changes import token_changes
 from algoscope.tasks.task import Examples, Task
 from algoscope.tasks.written import numbers, several
 
@@ -66,9 +66,9 @@ class Maximum(Task):
             "ahead by 8 or more": lead >= 8,
         }
 
-    def neighbours(self, tokens: Int[Tensor, "batch seq"], generator: Generator) -> Tensor:
+    def neighbours(self, tokens: Int[Tensor, "batch seq"], generator: Generator) -> Int[Tensor, "batch seq"]:
         """One number replaced by another."""
-        return one_replaced(tokens, VALUES, generator)
+        return token_changes(range(VALUES))(tokens, generator)
 
     def offending(self, tokens: Int[Tensor, "seq"]) -> Bool[Tensor, "seq"]:
         """The largest number, wherever it stands."""

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Generator, Tensor
 
-from algoscope.tasks.changes import one_replaced
+from algoscope.tasks.changes import token_changes
 from algoscope.tasks.task import Examples, Task
 from algoscope.tasks.written import numbers, several
 
@@ -63,9 +63,9 @@ class ModularAddition(Task):
         wraps = examples.concepts["wraps"].bool()
         return {"sum below 53": ~wraps, "sum of 53 or more": wraps}
 
-    def neighbours(self, tokens: Int[Tensor, "batch seq"], generator: Generator) -> Tensor:
+    def neighbours(self, tokens: Int[Tensor, "batch seq"], generator: Generator) -> Int[Tensor, "batch seq"]:
         """One of the numbers replaced by another."""
-        return _framed(one_replaced(tokens[:, :2], MODULUS, generator))
+        return token_changes(range(MODULUS))(tokens, generator)
 
 
 def _framed(pairs: Int[Tensor, "batch 2"]) -> Int[Tensor, "batch seq"]:

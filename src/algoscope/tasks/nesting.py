@@ -96,7 +96,7 @@ class Nesting(Task):
             kinds[f"{shortest} to {longest} brackets"] = (length >= shortest) & (length <= longest)
         return kinds
 
-    def neighbours(self, tokens: Int[Tensor, "batch seq"], generator: Generator) -> Tensor:
+    def neighbours(self, tokens: Int[Tensor, "batch seq"], generator: Generator) -> Int[Tensor, "batch seq"]:
         """One opening bracket turned into one of the other kind, with its partner, or into a closing one.
 
         In the second case what follows opens and closes as before as far as it may.

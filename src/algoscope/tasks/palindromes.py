@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -13,6 +12,7 @@ from torch.nn import functional
 from algoscope.errors import UserError
 from algoscope.tasks.changes import token_changes
 from algoscope.tasks.task import Examples, Task
+from algoscope.tasks.written import numbers, several
 
 VALUES = 31
 """The numbers are 0 to 30; each is its own token id."""
@@ -21,7 +21,6 @@ START, END = VALUES, VALUES + 1
 END_POSITION = 2 * HALF + 1
 PAIRS = tuple((2 * HALF - pair, 1 + pair) for pair in range(HALF))
 """(later, earlier) position of each mirrored pair, the outermost first."""
-_IDS = {str(number): number for number in range(VALUES)}
 
 
 class Palindromes(Task):
@@ -72,9 +71,7 @@ class Palindromes(Task):
 
     def encode(self, inputs: Sequence[object]) -> Int[Tensor, "batch seq"]:
         """Tokens of sequences of 20 numbers: lists, or text with spaces or commas between the numbers."""
-        if isinstance(inputs, str):
-            raise UserError("encode takes a list of sequences: put the text into a list")
-        rows = [_numbers(value) for value in inputs]
+        rows = [numbers(value, 2 * HALF, VALUES) for value in several(inputs)]
         return _framed(torch.tensor(rows, dtype=torch.long).reshape(-1, 2 * HALF))
 
     def contrasts(self, n: int, seed: int) -> tuple[Examples, Examples]:
@@ -157,27 +154,3 @@ def arena_sample(size: int) -> Examples:
 def _framed(numbers: Int[Tensor, "batch number"]) -> Int[Tensor, "batch seq"]:
     start, end = (numbers.new_full((len(numbers), 1), token) for token in (START, END))
     return torch.cat([start, numbers, end], dim=1)
-
-
-def _numbers(value: object) -> list[int]:
-    if isinstance(value, str):
-        given: list[object] = [_IDS.get(word, word) for word in re.findall(r"[^\s,]+", value)]
-    elif isinstance(value, Sequence):
-        given = list(value)
-    else:
-        raise UserError(f"{_short(value)} is no sequence: give {2 * HALF} numbers from 0 to {VALUES - 1}")
-    if len(given) != 2 * HALF:
-        raise UserError(f"{_short(value)} has {len(given)} numbers: give {2 * HALF}")
-    numbers = []
-    for number in given:
-        if type(number) is not int or not 0 <= number < VALUES:
-            raise UserError(
-                f"{_short(value)} has {_short(number)}: the numbers are whole ones from 0 to {VALUES - 1}"
-            )
-        numbers.append(number)
-    return numbers
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:32]}…{text[-6:]}"

@@ -10,6 +10,7 @@ from types import ModuleType
 
 from algoscope.errors import UserError
 from algoscope.tasks.brackets import Brackets
+from algoscope.tasks.door import check
 from algoscope.tasks.first_unique import FirstUnique
 from algoscope.tasks.maximum import Maximum
 from algoscope.tasks.modular_addition import ModularAddition
@@ -30,8 +31,6 @@ _KINDS: tuple[type[Task], ...] = (
     FirstUnique,
 )
 _TASKS = {kind.name: kind for kind in _KINDS}
-_ATTRIBUTES = ("name", "vocabulary", "pad", "n_ctx", "classes", "usual")
-_METHODS = ("sample", "label", "concepts", "encode")
 
 
 def names() -> tuple[str, ...]:
@@ -43,10 +42,10 @@ def get(spec: str | Task) -> Task:
     """The task of this name, or the one that `path/to/file.py:ClassName` defines; a task is returned as is.
 
     A user's file is imported, and the class instantiated without arguments. Raises UserError if there is
-    no such task, and for a class that lacks a part of one.
+    no such task, and for what is wrong with a task that does not come with algoscope.
     """
     if not isinstance(spec, str):
-        return _complete(spec, type(spec).__name__)
+        return spec if type(spec) in _KINDS else check(spec, names())
     if spec in _TASKS:
         return _TASKS[spec]()
     path, colon, class_name = spec.rpartition(":")
@@ -69,7 +68,7 @@ def _from_file(path: Path, class_name: str) -> Task:
         task = kind()
     except Exception as error:
         raise UserError(f"{class_name}() of {path} fails: {type(error).__name__}: {error}") from error
-    return _complete(task, class_name)
+    return check(task, names())
 
 
 def _imported(path: Path) -> ModuleType:
@@ -88,16 +87,3 @@ def _imported(path: Path) -> ModuleType:
         del sys.modules[name]
         raise UserError(f"{path} can't be imported: {type(error).__name__}: {error}") from error
     return module
-
-
-def _complete(task: object, class_name: str) -> Task:
-    missing = [name for name in _ATTRIBUTES if not hasattr(task, name)]
-    if not hasattr(task, "answer") and getattr(type(task), "answered", None) in (None, Task.answered):
-        missing.append("answer (or answered)")
-    # A class that inherits from Task has every method; those that Task leaves open return nothing.
-    missing += [name for name in _METHODS if getattr(type(task), name, None) in (None, getattr(Task, name))]
-    if missing:
-        raise UserError(f"the task {class_name} has no {', '.join(missing)}: define what every task needs")
-    if not isinstance(task, Task):
-        raise UserError(f"the task {class_name} is no Task: inherit from algoscope.tasks.task.Task")
-    return task

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Generator, Tensor
 
-from algoscope.tasks.changes import one_replaced
+from algoscope.tasks.changes import token_changes
 from algoscope.tasks.task import Examples, Task
 from algoscope.tasks.written import letters, several
 
@@ -74,10 +74,12 @@ class Reversal(Task):
             "8 to 10 letters": length >= 8,
         }
 
-    def neighbours(self, tokens: Int[Tensor, "batch seq"], generator: Generator) -> Tensor:
+    def neighbours(self, tokens: Int[Tensor, "batch seq"], generator: Generator) -> Int[Tensor, "batch seq"]:
         """One letter replaced by another, before and behind `<sep>`."""
         lengths = _lengths(tokens)
-        return _framed(one_replaced(tokens[:, 1 : LONGEST + 1], len(ALPHABET), generator, lengths), lengths)
+        within = torch.arange(LONGEST) < lengths[:, None]
+        strings = tokens[:, 1 : LONGEST + 1].where(within, PAD)
+        return _framed(token_changes(range(len(ALPHABET)))(strings, generator), lengths)
 
 
 def _lengths(tokens: Int[Tensor, "batch seq"]) -> Int[Tensor, "batch"]:

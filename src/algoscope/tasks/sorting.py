@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Generator, Tensor
 
-from algoscope.tasks.changes import one_replaced
+from algoscope.tasks.changes import token_changes
 from algoscope.tasks.task import Examples, Task
 from algoscope.tasks.written import numbers, several
 
@@ -73,9 +73,9 @@ class Sorting(Task):
             "more are equal": different < COUNT - 1,
         }
 
-    def neighbours(self, tokens: Int[Tensor, "batch seq"], generator: Generator) -> Tensor:
+    def neighbours(self, tokens: Int[Tensor, "batch seq"], generator: Generator) -> Int[Tensor, "batch seq"]:
         """One number replaced by another, and put where it belongs."""
-        return _framed(one_replaced(tokens[:, :COUNT], VALUES, generator))
+        return _framed(token_changes(range(VALUES))(tokens[:, :COUNT], generator))
 
 
 def _framed(given: Int[Tensor, "batch number"]) -> Int[Tensor, "batch seq"]:

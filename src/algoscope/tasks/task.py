@@ -201,13 +201,21 @@ class Task(Protocol):
         """Up to `n` pairs of inputs, row by row, that differ in little and are answered differently.
 
         Positions line up: both of a pair are as long, and answered at the same places. By default a sample's
-        inputs, each with the next that fits; a task that knows how to make minimal pairs should.
+        inputs, each with its neighbour if that is answered differently; without `neighbours`, each with the
+        next of the sample that fits.
         """
         pool = self.sample(4 * n, seed)
-        first, second = _partners(pool, self.pad)
-        return pool[first[:n]], pool[second[:n]]
+        changed = self.neighbours(pool.tokens, Generator().manual_seed(seed))
+        if changed is None:
+            first, second = _partners(pool, self.pad)
+            return pool[first[:n]], pool[second[:n]]
+        others = self.examples(changed)
+        rows = _contrasting(pool, others, self.pad)[:n]
+        return pool[rows], others[rows]
 
-    def neighbours(self, tokens: Int[Tensor, "batch seq"], generator: Generator) -> Tensor | None:
+    def neighbours(
+        self, tokens: Int[Tensor, "batch seq"], generator: Generator
+    ) -> Int[Tensor, "batch seq"] | None:
         """Each input changed a little, at random, into another input of the task: what a search looks at.
 
         By default None: this task does not say which small changes leave an input of its own.
@@ -257,6 +265,17 @@ def by_row(labels: Tensor, answered: Bool[Tensor, "batch seq"]) -> Tensor:
         f"{' or '.join(map(str, counts[:3]))} answers each: give int64 [batch seq] (or [batch], or "
         "[batch answer]), with a last axis over classes, and bool, where an answer is a set"
     )
+
+
+def _contrasting(examples: Examples, others: Examples, pad: int | None) -> Int[Tensor, "pair"]:
+    """Rows of the batch in which both have one length and one set of answered places, and other labels."""
+    aligned = (examples.answered == others.answered).all(1)
+    if pad is not None:
+        aligned &= ((examples.tokens == pad) == (others.tokens == pad)).all(1)
+    rows = aligned.nonzero()[:, 0]
+    left, right = examples[rows], others[rows]
+    differs = (left.labels != right.labels).reshape(len(left.labels), -1).any(1)
+    return rows[left.row_example[differs].unique()]
 
 
 def _partners(pool: Examples, pad: int | None) -> tuple[list[int], list[int]]:

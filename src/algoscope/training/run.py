@@ -16,6 +16,7 @@ from torch.nn.utils import clip_grad_norm_
 from algoscope.errors import UserError
 from algoscope.model.device import usable
 from algoscope.model.transformer import Transformer
+from algoscope.tasks import registry
 from algoscope.tasks.answers import Labels, right, surprise
 from algoscope.tasks.task import Examples, Task
 from algoscope.training.interrupt import at_the_end
@@ -53,8 +54,8 @@ class Run:
     def __init__(self, task: Task, recipe: Recipe, seed: int = 0, device: str = "cpu") -> None:
         if seed < 0:
             raise UserError(f"seed is {seed}: give a whole number of at least 0")
-        self.task, self.recipe, self.seed = task, recipe, seed
-        self.model = Transformer(recipe.config(task), seed=seed).to(usable(device))
+        self.task, self.recipe, self.seed = registry.get(task), recipe, seed
+        self.model = Transformer(recipe.config(self.task), seed=seed).to(usable(device))
         if not recipe.biases:
             for name, parameter in self.model.named_parameters():
                 # `b_Q` and the like, and the `b` of a layer norm.
@@ -69,7 +70,6 @@ class Run:
         self.seconds = 0.0
         """Time spent in steps and evaluations, over all sittings."""
         self._chunk: tuple[int, Examples] | None = None
-        check_answers(self.model, self.batch(0))
 
     @property
     def done(self) -> bool:
@@ -161,21 +161,3 @@ def _cosine(start: float, stop: float, share: float) -> float:
 def derived_seed(seed: int, stream: int, index: int) -> int:
     """A seed for one sample of a run, unrelated to those of its other samples and of other runs."""
     return int(np.random.SeedSequence((seed, stream, index)).generate_state(1)[0])
-
-
-def check_answers(model: Transformer, examples: Examples) -> None:
-    """Raises UserError if a task's labels don't fit its classes."""
-    classes = model.config.d_vocab_out
-    if examples.sets:
-        if examples.labels.shape[1] != classes:
-            raise UserError(
-                f"the task's labels are sets of {examples.labels.shape[1]}: it has {classes} classes"
-            )
-        return
-    if examples.labels.dtype != torch.int64:
-        raise UserError(f"the task's labels are {examples.labels.dtype}: give int64, or bool for sets")
-    low, high = (int(end) for end in examples.labels.aminmax())
-    if low < 0 or high >= classes:
-        raise UserError(
-            f"the task's labels reach from {low} to {high}: it has the classes 0 to {classes - 1}"
-        )

@@ -8,7 +8,6 @@ from algoscope.stories.palindromes.single_faults import (
     SingleFaults,
     missed_double_faults,
     random_faults,
-    rank_correlation,
     single_faults,
 )
 from algoscope.tasks.palindromes import broken_at
@@ -54,11 +53,3 @@ def test_a_head_that_tells_less_than_a_quarter_is_no_reporter():
     assert faults.reporters(0) == ("0.0",)
     assert faults.share(0, "1.0") == pytest.approx(2 / 11)
     assert faults.reporters(1) == ()
-
-
-def test_rank_correlation_takes_ties_at_their_mean_rank():
-    # Ranks 1, 2.5, 2.5, 4 against 1, 2, 3, 4.
-    assert rank_correlation(torch.tensor([0.0, 1, 1, 2]), torch.tensor([1.0, 2, 3, 4])) == pytest.approx(
-        0.9487, abs=1e-4
-    )
-    assert rank_correlation(torch.tensor([1.0, 2, 3]), torch.tensor([5.0, 5, 5])) is None

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from algoscope.analysis.accuracy import answer_logits
 from algoscope.analysis.patterns import pattern_with_mean_keys, split_by_order
-from algoscope.analysis.ranks import rank_correlation
+from algoscope.correlation import rank_correlation
 from algoscope.discovery.adversarial import Fooled, among, search
 from algoscope.discovery.error_rates import ErrorRate, error_rates
 from algoscope.figures.heatmaps import heatmaps

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from algoscope.analysis.neurons import KINDS, MOVES
-from algoscope.analysis.ranks import rank_correlation
+from algoscope.correlation import rank_correlation
 from algoscope.figures.bars import grouped_bars
 from algoscope.figures.shares import neurons_against_share
 from algoscope.interventions.intervention import Intervention

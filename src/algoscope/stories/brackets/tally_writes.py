@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from algoscope.analysis.linearised import fit_linear
-from algoscope.analysis.ranks import rank_correlation
 from algoscope.analysis.tally import Tally, input_cosines, predicts
+from algoscope.correlation import rank_correlation
 from algoscope.figures.bars import grouped_bars
 from algoscope.figures.shares import against_share
 from algoscope.questions.study import Finding, Illustration, Section

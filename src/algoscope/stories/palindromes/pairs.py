@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from algoscope.analysis.through import v_circuit
+from algoscope.correlation import rank_correlation
 from algoscope.figures.heatmaps import heatmaps
 from algoscope.figures.pair_bars import bars_above
 from algoscope.model.head import Head
 from algoscope.questions.study import Finding, Illustration, Section, Table, Value
 from algoscope.stories.palindromes.mirror_program import predict
-from algoscope.stories.palindromes.single_faults import LEAST_SHARE, rank_correlation
+from algoscope.stories.palindromes.single_faults import LEAST_SHARE
 from algoscope.stories.palindromes.subject import DOUBLE, NO_READING, OURS, TEXT, Subject
 from algoscope.tasks.palindromes import HALF, PAIRS
 
@@ -174,6 +177,7 @@ def _correlation(
     quote: str,
 ) -> Finding:
     value = None if predicted is None else rank_correlation(predicted, measured)
+    value = None if value is None or math.isnan(value) else value
     reason = ""
     if value is None:
         reason = "every pair is missed equally often" if predicted is not None else "a role is missing"

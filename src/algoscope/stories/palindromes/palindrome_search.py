@@ -27,7 +27,7 @@ def guided_search(model: Transformer, tables: Tables, seed: int) -> Fooled:
     return search(
         model,
         Palindromes(),
-        broken_at(broken, seed).tokens,
+        broken_at(broken, seed),
         mirrored_changes,
         steps=STEPS,
         neighbours=NEIGHBOURS,
@@ -40,7 +40,7 @@ def unguided_search(model: Transformer, seed: int) -> Fooled:
     return search(
         model,
         Palindromes(),
-        broken_at(random_faults(WALKERS, AT_FIRST, seed), seed).tokens,
+        broken_at(random_faults(WALKERS, AT_FIRST, seed), seed),
         token_changes(range(VALUES)),
         steps=STEPS,
         neighbours=NEIGHBOURS,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import combinations
 
-import pandas
 import torch
 from einops import rearrange
 from jaxtyping import Bool, Float
@@ -86,11 +85,3 @@ def random_faults(count: int, mismatches: int, seed: int) -> Bool[Tensor, "count
     """Which pairs are broken, `mismatches` of them at random in each row."""
     order = torch.rand(count, HALF, generator=torch.Generator().manual_seed(seed)).argsort(1)
     return order < mismatches
-
-
-def rank_correlation(a: Float[Tensor, "item"], b: Float[Tensor, "item"]) -> float | None:
-    """Spearman's, with ties at their mean rank; None if one side is all the same."""
-    ranked = [pandas.Series(side.double().tolist()).rank() for side in (a, b)]
-    if any(side.nunique() < 2 for side in ranked):
-        return None
-    return float(ranked[0].corr(ranked[1]))
