@@ -14,7 +14,10 @@ from torch import Tensor
 
 from algoscope import atomic
 from algoscope.checkpoints.content import Content, read_content
+from algoscope.checkpoints.format import Format
 from algoscope.checkpoints.formats import FORMATS
+from algoscope.checkpoints.hooked import HOOKED
+from algoscope.checkpoints.named import Names, by_names
 from algoscope.checkpoints.settings import Inference, infer, refuse_unknown, sizes, weights
 from algoscope.errors import UserError
 from algoscope.model.config import Config
@@ -54,12 +57,16 @@ def write(
 
 
 def read(
-    path: str | Path, usual: Mapping[str, object] = NOTHING, given: Mapping[str, object] = NOTHING
+    path: str | Path,
+    usual: Mapping[str, object] = NOTHING,
+    given: Mapping[str, object] = NOTHING,
+    names: Names | None = None,
 ) -> Checkpoint:
     """The checkpoint in a file of ours or of another format that is known, whatever it is called.
 
     `given` are settings that override what the file says, `usual` those that fill in what it can't say.
-    Never runs code from the file. Raises UserError, with the path, for a file that gives no model.
+    `names` map the file's tensors onto ours, in place of the formats that recognise themselves. Never runs
+    code from the file. Raises UserError, with the path, for a file that gives no model.
     """
     path = Path(path)
     try:
@@ -70,7 +77,7 @@ def read(
             config, inferred = _stated(header, learnt, given)
         else:
             header = {"task": None, "training": {}}
-            learnt, config, inferred = _converted_from(content, usual, given)
+            learnt, config, inferred = _converted_from(content, usual, given, names)
         model = _model(config, learnt)
         zeroed = _zero_subnormals(model)
         task, training = _task_and_training(header)
@@ -80,24 +87,29 @@ def read(
 
 
 def _converted_from(
-    content: Content, usual: Mapping[str, object], given: Mapping[str, object]
+    content: Content, usual: Mapping[str, object], given: Mapping[str, object], names: Names | None
 ) -> tuple[dict[str, Tensor], Config, tuple[Inference, ...]]:
-    """Weights in our names, the config, and what was concluded, from the format that recognises itself."""
-    known = next((each for each in FORMATS if each.recognises(content.tensors)), None)
-    if known is None:
-        shown = ", ".join(sorted(content.tensors)[:3])
-        raise UserError(
-            f"no known format: it holds {shown} ...; {', '.join(each.name for each in FORMATS)} are read"
-        )
-    converted = known.convert(content, given)
-    learnt = weights(converted.state)
+    """Weights in our names, the config, and what was concluded on the way."""
+    if names is None:
+        known = _recognised(content)
+        converted, name = known.convert(content, given), known.name
+    else:
+        converted, name = by_names(content, names, given), "names given by the user"
     config, inferred = infer(converted.state, usual, given, converted.stated)
-    learnt, zero = with_zero_biases(config, learnt)
+    learnt, zero = with_zero_biases(config, weights(converted.state))
     notes = tuple(Inference(what, value, "found in the file") for what, value in content.notes)
-    named = (
-        () if known is FORMATS[0] else (Inference("format", known.name, "names and shapes of its tensors"),)
-    )
-    return learnt, config, (*named, *notes, *inferred, *zero)
+    # Our own names and shapes need no word.
+    how = () if name == HOOKED.name else (Inference("format", name, "names and shapes of its tensors"),)
+    return learnt, config, (*how, *notes, *inferred, *zero)
+
+
+def _recognised(content: Content) -> Format:
+    for known in FORMATS:
+        if known.recognises(content.tensors):
+            return known
+    shown = ", ".join(sorted(content.tensors)[:3])
+    have = ", ".join(each.name for each in FORMATS)
+    raise UserError(f"no known format: it holds {shown} ...; {have} are read, others with names=")
 
 
 def with_zero_biases(
