@@ -81,7 +81,7 @@ def test_names_that_do_not_fit_are_one_error(file, change, message):
 @pytest.mark.parametrize("text", ["names = 3", '"a" = 1', "= =", "\ud800"])
 def test_a_file_without_names_is_one_error(tmp_path, text):
     (tmp_path / "names.toml").write_bytes(text.encode("utf-8", "surrogatepass"))
-    with pytest.raises(UserError, match="names.toml"):
+    with pytest.raises(UserError, match=r"names\.toml"):
         read_names(tmp_path / "names.toml")
 
 

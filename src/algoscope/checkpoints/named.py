@@ -49,7 +49,7 @@ def read_names(path: Path) -> Names:
 
 
 def by_names(content: Content, names: Names, given: Mapping[str, object]) -> Converted:
-    """The weights under our names. Raises UserError for a name that maps nothing, and for weights left over."""
+    """The weights under our names. Raises UserError for a name that maps nothing, and for what is left over."""
     state: dict[str, Tensor] = {}
     left = dict(content.tensors)
     for theirs, ours in names.items():
