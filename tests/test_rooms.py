@@ -13,7 +13,7 @@ FLOORS = (
     ("atomic",),
     ("tasks", "model"),
     ("checkpoints",),
-    ("interventions", "training"),
+    ("interventions", "training", "hooked"),
     ("analysis",),
     ("discovery",),
     ("figures",),
