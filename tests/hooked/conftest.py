@@ -111,7 +111,7 @@ def _statement(lines: list[str], start: int) -> tuple[str, int] | None:
 
 
 def _block(lines: list[str], head: list[str], number: int) -> tuple[str, int]:
-    """A header with its body: a function up to its `return`, else one statement, or as many as BODIES says."""
+    """A header with its body: up to `return` in a function, else one statement, or as BODIES says."""
     text, count = "\n".join(head), 0
     wanted = next((n for start, n in BODIES.items() if text.startswith(start)), 1)
     is_function = text.startswith("def ") and "return" in _until_prose(lines, number)

@@ -40,7 +40,8 @@ MANY = 2000
 class SimpleTokenizer:
     """The exercises' tokenizer, on our task."""
 
-    t_to_i = {"(": OPEN, ")": CLOSE}
+    def __init__(self) -> None:
+        self.t_to_i = {"(": OPEN, ")": CLOSE}
 
     def tokenize(self, text: str) -> Tensor:
         """As long as the text needs: the exercises pad only where lengths differ."""
@@ -99,7 +100,10 @@ def get_pre_final_ln_dir(model, data):
 
 
 def get_out_by_components(model, data):
-    """Embedding, then each layer's heads and MLP: `[component batch seq d_model]`, at the first two positions."""
+    """Embedding, then each layer's heads and MLP: `[component batch seq d_model]`.
+
+    At the first two positions, to save memory.
+    """
     ends = ("embed", "result", "mlp_out")
     _, cache = model.run_with_cache(data.toks, names_filter=lambda name: name.endswith(ends))
     parts = [(cache["embed"] + cache["pos_embed"])[None, :, :2]]

@@ -1,4 +1,4 @@
-"""The published reverse-engineering of the palindrome classifier runs cell by cell, and prints its numbers."""
+"""The published analysis of the palindrome classifier runs cell by cell, and prints its numbers."""
 
 from __future__ import annotations
 
