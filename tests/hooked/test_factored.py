@@ -83,3 +83,13 @@ def test_what_has_no_meaning_is_refused():
         _ = matrix * torch.ones(2)
     with pytest.raises(UserError, match="no index"):
         _ = matrix[0, 0, 0]
+
+
+def test_a_product_stays_in_narrow_factors():
+    matrix = FactoredMatrix(torch.ones(5, 2), torch.ones(2, 6))
+    assert (matrix.ldim, matrix.mdim, matrix.rdim) == (5, 2, 6)
+    assert [part.shape for part in (matrix @ torch.ones(6, 7)).pair] == [(5, 2), (2, 7)]
+    assert [part.shape for part in (torch.ones(7, 5) @ matrix).pair] == [(7, 2), (2, 6)]
+    wide = FactoredMatrix(torch.ones(2, 5), torch.ones(5, 2))
+    assert [part.shape for part in (wide @ torch.ones(2, 3)).pair] == [(2, 2), (2, 3)]
+    assert [part.shape for part in (torch.ones(3, 2) @ wide).pair] == [(3, 2), (2, 2)]
