@@ -9,7 +9,7 @@ import pytest
 
 from algoscope import checkpoints, cli
 from algoscope.catalogue import Entry, answer, entries
-from algoscope.model.checkpoint import write
+from algoscope.checkpoints.checkpoint import write
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
 from algoscope.report.listing import listing_json, listing_table

@@ -8,7 +8,7 @@ import pytest
 
 import algoscope
 from algoscope import cli
-from algoscope.model import checkpoint
+from algoscope.checkpoints import checkpoint
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
 

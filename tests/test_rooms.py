@@ -13,7 +13,7 @@ FLOORS = (
     ("atomic",),
     ("tasks", "model"),
     ("checkpoints",),
-    ("interventions", "training", "catalogue"),
+    ("interventions", "training", "catalogue", "hooked"),
     ("analysis",),
     ("discovery",),
     ("figures",),

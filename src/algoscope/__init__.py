@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from algoscope.model.transformer import Transformer
@@ -17,13 +18,19 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-def load(name_or_path: str | Path, task: str | Task | None = None, **config: object) -> Transformer:
+def load(
+    name_or_path: str | Path,
+    task: str | Task | None = None,
+    names: Mapping[str, str] | Path | None = None,
+    **config: object,
+) -> Transformer:
     """The trained model called `name_or_path`: a shipped one ("brackets") or a checkpoint file.
 
     Its parameters are frozen; `model.requires_grad_()` thaws them. `task` (itself, a name, or
     `file.py:Class`) fills in what a HookedTransformer state dict can't say, and `config` overrides both, e.g.
-    `attention_dir="causal"`. Raises UserError if the file can't be read, or a setting is missing.
+    `attention_dir="causal"`; `names` map a file's own names onto HookedTransformer's.
+    Raises UserError if the file can't be read, or a setting is missing.
     """
     from algoscope.checkpoints import read
 
-    return read(name_or_path, task=task, **config).model
+    return read(name_or_path, task=task, names=names, **config).model

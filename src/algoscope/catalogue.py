@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from algoscope import checkpoints
-from algoscope.model.checkpoint import Checkpoint
+from algoscope.checkpoints.checkpoint import Checkpoint
 from algoscope.tasks import registry
 from algoscope.tasks.task import Task
 

@@ -76,6 +76,12 @@ class SlowRun:
         normalized = [self.normalized(name, vector, s) for vector, (s,) in zip(resid, scale, strict=True)]
         return self.at(f"{name}.hook_normalized", normalized)
 
+    def through_ln1(self, name: str, vector: np.ndarray, position: int) -> np.ndarray:
+        """One head's own input, with the edits of the norm's sites."""
+        scale_edit, edit = (self.edits.get(f"{name}.ln1.hook_{site}") for site in ("scale", "normalized"))
+        scale = self.scale(vector) + (0 if scale_edit is None else scale_edit[position][0])
+        return self.normalized(f"{name}.ln1", vector, scale) + (0 if edit is None else edit[position])
+
     def attention(self, name: str, resid: np.ndarray) -> np.ndarray:
         w, heads, positions = self.weights, range(self.config.n_heads), range(len(resid))
         shared, made = self.norm(f"{name}.ln1", resid), {}
@@ -87,7 +93,9 @@ class SlowRun:
             def seen(position, head, site=site, own=own):
                 if site not in self.edits:
                     return shared[position]
-                return self.normalized(f"{name}.ln1", own[position, head], self.scale(own[position, head]))
+                if self.config.normalization_type == "none":
+                    return own[position, head]
+                return self.through_ln1(name, own[position, head], position)
 
             vectors = [[seen(p, h) @ weight[h] + bias[h] for h in heads] for p in positions]
             made[letter] = self.at(f"{name}.attn.hook_{letter}", vectors)
@@ -107,7 +115,9 @@ class SlowRun:
     def score(self, made: Mapping[str, np.ndarray], head: int, query: int, key: int) -> float:
         score = made["q"][query, head] @ made["k"][key, head] / math.sqrt(self.config.d_head)
         later = self.config.attention_dir == "causal" and key > query
-        return score - 1e5 if later or self.tokens[key] == self.config.pad_token else score
+        return (
+            float(np.finfo(np.float32).min) if later or self.tokens[key] == self.config.pad_token else score
+        )
 
     def mlp(self, name: str, x: np.ndarray) -> np.ndarray:
         w = self.weights

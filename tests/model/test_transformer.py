@@ -55,6 +55,42 @@ def test_an_edit_at_any_site_has_the_effect_that_it_has_in_the_slow_transformer(
     np.testing.assert_allclose(logits.numpy(), slow_logits, rtol=0, atol=1e-8)
 
 
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_edits_at_any_two_sites_compose_as_in_the_slow_transformer(data, draw_model, slow_run):
+    model, tokens = draw_model(data)
+    names = [data.draw(st.sampled_from(list(model.sites))) for _ in range(2)]
+    _, cache = model.run_with_cache(tokens, names)
+    generator = torch.Generator().manual_seed(1)
+    noise = {name: torch.randn(cache[name].shape, generator=generator).double().abs() for name in names}
+    slow_logits, _ = slow_run(model, tokens, {name: value.numpy() for name, value in noise.items()})
+    hooks = [(name, lambda value, site: value + noise[site.name]) for name in noise]
+    logits = model.run_with_hooks(tokens, hooks)
+    np.testing.assert_allclose(logits.numpy(), slow_logits, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("letter", ["q", "k", "v"])
+@pytest.mark.parametrize("norm", ["LN", "LNPre"])
+def test_with_the_scale_frozen_twice_the_input_of_a_head_is_twice_its_query(letter, norm):
+    config = Config(
+        n_layers=1, d_model=6, n_heads=2, d_head=3, n_ctx=4, d_vocab=5, d_vocab_out=2,
+        attention_dir="causal", normalization_type=norm,
+    )  # fmt: skip
+    model = Transformer(config, seed=0).requires_grad_(False)
+
+    def doubled(value, site):
+        value[:, :, 0] *= 2
+
+    tokens, site = torch.tensor([[1, 2, 3, 4]]), f"blocks.0.attn.hook_{letter}"
+    frozen = ("blocks.0.ln1.hook_scale", lambda value, site: torch.ones_like(value))
+    _, plain = model.run_with_cache(tokens, [site], hooks=[frozen])
+    _, twice = model.run_with_cache(
+        tokens, [site], hooks=[frozen, (f"blocks.0.hook_{letter}_input", doubled)]
+    )
+    torch.testing.assert_close(twice[site][:, :, 0], 2 * plain[site][:, :, 0])
+    assert torch.equal(twice[site][:, :, 1], plain[site][:, :, 1])
+
+
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_a_layer_asked_for_some_queries_gives_the_stream_at_those_positions(data, draw_model):
@@ -222,3 +258,31 @@ def test_the_public_palindrome_model_has_its_published_loss(reference):
     torch.testing.assert_close(logits, golden["raw_logits_end_500"], rtol=0, atol=5e-5)
     loss = functional.cross_entropy(logits, golden["is_palindrome_500"].long())
     assert float(loss) == pytest.approx(0.0137133, abs=1e-5)
+
+
+@pytest.mark.parametrize("direction", ["causal", "bidirectional"])
+def test_a_masked_key_is_out_however_far_real_scores_range(direction):
+    config = Config(
+        n_layers=1, d_model=4, n_heads=1, d_head=4, n_ctx=3, d_vocab=3, d_vocab_out=2, pad_token=0,
+        attention_dir=direction, normalization_type="none",
+    )  # fmt: skip
+    model = Transformer(config, seed=0).requires_grad_(False)
+    # Scores of real keys lie far below a hundred thousand.
+    model.block(0).attn.W_Q.mul_(3e4)
+    model.block(0).attn.W_K.mul_(-3e4)
+    tokens = torch.tensor([[1, 2, 0], [2, 1, 0]])
+    site = "blocks.0.attn.hook_pattern"
+    for sites in ([], [site]):
+        logits, cache = model.run_with_cache(tokens, sites)
+        torch.testing.assert_close(logits[:, :2], model(tokens[:, :2]))
+    assert (cache[site][..., 2] == 0).all()
+    _, cache = model.run_with_cache(tokens, ["blocks.0.attn.hook_attn_scores"])
+    scores = cache["blocks.0.attn.hook_attn_scores"]
+    assert (scores[..., 2] == torch.finfo(torch.float32).min).all()
+    assert scores[..., 0].abs().max() > 1e6
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.int16, torch.int32])
+def test_tokens_may_be_integers_of_any_size(model, tokens_for, dtype):
+    tokens = tokens_for(model)
+    assert torch.equal(model(tokens.to(dtype)), model(tokens))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from algoscope.model.checkpoint import Checkpoint
+from algoscope.checkpoints.checkpoint import Checkpoint
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
 from algoscope.questions.claim import Finding

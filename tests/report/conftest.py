@@ -7,7 +7,7 @@ from dataclasses import replace
 import plotly.graph_objects as go
 import pytest
 
-from algoscope.model.checkpoint import Checkpoint
+from algoscope.checkpoints.checkpoint import Checkpoint
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
 from algoscope.questions.bound import at_least, at_most

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from algoscope.model.checkpoint import Checkpoint
+from algoscope.checkpoints.checkpoint import Checkpoint
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Task

@@ -5,8 +5,8 @@ import json
 import pytest
 
 import algoscope
+from algoscope.checkpoints import checkpoint
 from algoscope.errors import UserError
-from algoscope.model import checkpoint
 from algoscope.model.transformer import Transformer
 from algoscope.stories.prepare import prepare, settings
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from tests.stories.conftest import Majority
 
+from algoscope.checkpoints.checkpoint import Checkpoint
 from algoscope.errors import UserError
-from algoscope.model.checkpoint import Checkpoint
 from algoscope.model.transformer import Transformer
 from algoscope.questions.bound import at_least
 from algoscope.questions.claim import Claim

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from algoscope import cli
-from algoscope.model import checkpoint
+from algoscope.checkpoints import checkpoint
 
 SMALL = Path(__file__).with_name("small_tasks.py")
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from algoscope import checkpoints
+from algoscope.checkpoints import checkpoint
 from algoscope.errors import UserError
-from algoscope.model import checkpoint
 from algoscope.tasks import registry
 from algoscope.training import resume
 from algoscope.training.recipe import recipe_for

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from algoscope.analysis.batching import Batch, Mask, at_position, batches, everywhere
-from algoscope.model.sites import Cache, Site, Taps, find, recording
+from algoscope.model.sites import Cache, Recording, Site, Taps, find
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
 
@@ -49,7 +49,7 @@ def values_at(
 def _read(model: Transformer, batch: Batch, site: Site) -> Float[Tensor, "row *rest"]:
     assert site.layer is not None, "values_at reads sites inside blocks"
     cache = Cache()
-    tap = Taps(model.sites, [(site.name, recording(cache))])
+    tap = Taps(model.sites, [(site.name, Recording(cache))])
     alone = site.kind not in AT_EVERY_POSITION
     at = batch.at.any(0).nonzero()[:, 0]
     resid = model.embedded(batch.tokens, tap, batch.position_ids)

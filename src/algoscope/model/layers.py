@@ -22,9 +22,12 @@ Bias = Float[Tensor, "#batch 1 #query key"] | None
 At = Int[Tensor, "query"] | None
 """Positions that are wanted as queries: the others are read as keys only. None for all."""
 
-MASKED = -1e5
-"""Score of a key that may not be seen. Finite, as in the ARENA course, so that means and gradients over
-scores stay finite; in a softmax it is an exact zero."""
+MASKED = torch.finfo(torch.float32).min
+"""Score of a key that may not be seen: about -3.4e38, the sentinel to look for in `hook_attn_scores`.
+
+Adding it to a score gives exactly this value whatever the score was, up to 1e30, so masked keys are out
+however far real scores range; and it is finite, so that means and gradients over scores stay finite. In a
+softmax it is an exact zero. Where every key of a query is masked, attention is even."""
 
 
 def bias_at(bias: Float[Tensor, "#batch 1 #query key"], at: At) -> Float[Tensor, "#batch 1 #query key"]:
@@ -128,12 +131,11 @@ class Attention(nn.Module):
     ) -> tuple[PerHead, PerHead, PerHead]:
         """`hook_q` (at the positions `at`), `hook_k` and `hook_v`, from the stream and its norm `x`."""
         q, k, v = self.project(x)
-        here, x_here = (resid, x) if at is None else (resid[:, at], x[:, at])
         q = q if at is None else q[:, at]
         if tap.want(*(f"{self.name}.hook_{letter}_input" for letter in "qkv")):
-            q = self._from_split_input("q", q, here, x_here, norm, tap)
-            k = self._from_split_input("k", k, resid, x, norm, tap)
-            v = self._from_split_input("v", v, resid, x, norm, tap)
+            q = self._from_split_input("q", q, resid, norm, tap, at)
+            k = self._from_split_input("k", k, resid, norm, tap)
+            v = self._from_split_input("v", v, resid, norm, tap)
         q = tap(f"{self.name}.attn.hook_q", q)
         k = tap(f"{self.name}.attn.hook_k", k)
         return q, k, tap(f"{self.name}.attn.hook_v", v)
@@ -149,24 +151,35 @@ class Attention(nn.Module):
         return q, k, v
 
     def _from_split_input(
-        self, letter: str, shared: PerHead, resid: Stream, x: Stream, norm: Norm, tap: Taps
+        self, letter: str, shared: PerHead, resid: Stream, norm: Norm, tap: Taps, at: At = None
     ) -> PerHead:
         """Queries, keys or values from an input of each head's own, where one was put in.
 
-        Heads whose input is still the residual stream keep what the shared layer norm gave them,
-        so that hooks there act on them too; the others' inputs go through the norm one by one.
+        As the computation goes: such an input passes the norm, and the edits of the norm's sites, by itself.
+        Heads whose input is still the residual stream keep what the shared norm gave them.
         """
-        before = resid.unsqueeze(-2).expand(-1, -1, self.n_heads, -1)
+        here = resid if at is None else resid[:, at]
+        before = here.unsqueeze(-2).expand(-1, -1, self.n_heads, -1)
         after = tap(f"{self.name}.hook_{letter}_input", before)
         if after is before:
             return shared
         weight, shift = getattr(self, f"W_{letter.upper()}"), getattr(self, f"b_{letter.upper()}")
-        # The difference is taken in normalised space: an edit of the norm's own sites stays in x.
-        own = x.unsqueeze(-2) + norm.normalize(after) - norm.normalize(before)
-        projected = einsum(
-            own, weight, "batch seq head d_model, head d_model d_head -> batch seq head d_head"
-        )
-        return torch.add(projected, shift)
+        projected = list(shared.unbind(-2))
+        for head in range(self.n_heads):
+            own = after[:, :, head]
+            if own.requires_grad or not torch.equal(own, here):
+                projected[head] = self._normed(own, resid, norm, tap, at) @ weight[head] + shift[head]
+        return torch.stack(projected, -2)
+
+    def _normed(self, own: Stream, resid: Stream, norm: Norm, tap: Taps, at: At) -> Stream:
+        """One head's own input through the norm. Edits of the norm's sites are made for all positions."""
+        if at is None:
+            normed: Tensor = norm(own, tap.unrecorded)
+            return normed
+        whole = resid.clone()
+        whole[:, at] = own
+        normed = norm(whole, tap.unrecorded)
+        return normed[:, at]
 
     def mix(self, q: PerHead, k: PerHead, v: PerHead, bias: Bias, tap: Taps) -> PerHead:
         """`hook_z`: with scores and pattern in the open only if a hook wants them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 
 from torch import Tensor
 
@@ -125,6 +126,22 @@ class Taps:
             value = new
         return value
 
+    @cached_property
+    def unrecorded(self) -> Taps:
+        """The same without what only looks on: for values that a site has beside the one that is its own."""
+        kept = ((name, hook) for name, hooks in self._hooks.items() for hook in hooks)
+        return Taps(self._sites, ((name, hook) for name, hook in kept if not isinstance(hook, Recording)))
+
+
+class Recording:
+    """A hook that puts each value it meets into a store, by site name, and changes nothing."""
+
+    def __init__(self, store: dict[str, Tensor]) -> None:
+        self.store = store
+
+    def __call__(self, value: Tensor, site: Site) -> None:
+        self.store[site.name] = value
+
 
 def editing(hook: Hook) -> Hook:
     """The same hook, given a copy of its own: what it changes in place takes effect there and nowhere else.
@@ -139,15 +156,6 @@ def editing(hook: Hook) -> Hook:
         return own if new is None else new
 
     return edit
-
-
-def recording(store: dict[str, Tensor]) -> Hook:
-    """A hook that puts each value it meets into `store`, by site name."""
-
-    def record(value: Tensor, site: Site) -> None:
-        store[site.name] = value
-
-    return record
 
 
 class Cache(dict[str, Tensor]):

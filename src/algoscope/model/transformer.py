@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from algoscope.errors import UserError
 from algoscope.model.config import Config
 from algoscope.model.layers import MASKED, Bias, Block, Stream, norm
-from algoscope.model.sites import Cache, Hook, Site, Taps, editing, recording, selected, sites
+from algoscope.model.sites import Cache, Hook, Recording, Site, Taps, editing, selected, sites
 
 PositionIds = Int[Tensor, "batch seq"] | None
 """Which position embedding each place gets; None for 0, 1, 2 ..."""
@@ -83,8 +83,8 @@ class Transformer(nn.Module):
         each other and should not be changed in place.
         """
         cache = Cache()
-        record = recording(cache)
-        reads = [(name, record) for name in selected(self.sites, sites)]
+        record = Recording(cache)
+        reads: list[tuple[str, Hook]] = [(name, record) for name in selected(self.sites, sites)]
         edits = [(name, editing(hook)) for name, hook in hooks]
         return self._run(tokens, Taps(self.sites, edits + reads), position_ids), cache
 
@@ -120,8 +120,9 @@ class Transformer(nn.Module):
         if position_ids is None:
             position = self.pos_embed.W_pos[: tokens.shape[1]].expand(len(tokens), -1, -1)
         else:
-            position = self.pos_embed.W_pos[position_ids]
-        return tap("hook_embed", self.embed.W_E[tokens]) + tap("hook_pos_embed", position)
+            position = self.pos_embed.W_pos[position_ids.long()]
+        # As long integers: torch takes bytes for a mask, and no other size for an index.
+        return tap("hook_embed", self.embed.W_E[tokens.long()]) + tap("hook_pos_embed", position)
 
     def attention_bias(self, tokens: Int[Tensor, "batch seq"]) -> Bias:
         """Added to the attention scores of every layer: MASKED at keys that a query may not see."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from algoscope import checkpoints
+from algoscope.checkpoints.checkpoint import Checkpoint
 from algoscope.errors import UserError
-from algoscope.model.checkpoint import Checkpoint
 from algoscope.model.config import Config
 from algoscope.model.device import usable
 from algoscope.tasks import registry
@@ -41,7 +41,7 @@ def prepare(
 
     Raises UserError if one can't be read, or if neither `task` nor the checkpoint says what the task is.
     """
-    checkpoint = checkpoints.read(name_or_path, task=task, **(config or {}))
+    checkpoint = checkpoints.read(name_or_path, task, None, **(config or {}))
     if checkpoint.task is None:
         raise UserError(
             f"{name_or_path} does not say which task it was trained on: give --task, one of "

@@ -10,8 +10,8 @@ from dataclasses import asdict, replace
 import torch
 
 import algoscope
+from algoscope.checkpoints.checkpoint import Checkpoint
 from algoscope.errors import UserError
-from algoscope.model.checkpoint import Checkpoint
 from algoscope.model.transformer import Transformer
 from algoscope.questions.claim import Finding
 from algoscope.questions.seen import Seen, see

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 import algoscope
+from algoscope.checkpoints import checkpoint
 from algoscope.errors import UserError
-from algoscope.model import checkpoint
 from algoscope.training import resume
 from algoscope.training.recipe import Recipe
 from algoscope.training.run import FINAL, Progress, Run, derived_seed, score

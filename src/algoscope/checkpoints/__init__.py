@@ -6,14 +6,15 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
+from algoscope.checkpoints import checkpoint
+from algoscope.checkpoints.checkpoint import Checkpoint
+from algoscope.checkpoints.named import Names, read_names
 from algoscope.errors import UserError
-from algoscope.model import checkpoint
-from algoscope.model.checkpoint import Checkpoint
 from algoscope.model.config import Config
 from algoscope.tasks import registry
 from algoscope.tasks.task import Task
 
-SHIPPED = Path(__file__).parent / "shipped"
+SHIPPED = Path(__file__).parents[1] / "shipped"
 
 
 def shipped() -> dict[str, Path]:
@@ -21,18 +22,25 @@ def shipped() -> dict[str, Path]:
     return {file.stem: file for file in sorted(SHIPPED.glob("*.safetensors"))}
 
 
-def read(name_or_path: str | Path, task: str | Task | None = None, **config: object) -> Checkpoint:
+def read(
+    name_or_path: str | Path,
+    task: str | Task | None = None,
+    names: Names | Path | None = None,
+    **config: object,
+) -> Checkpoint:
     """The shipped model of this name, or the checkpoint in this file.
 
     `task` (itself, a name, or `file.py:Class`) fills in what a HookedTransformer's state dict can't say;
-    without it, the checkpoint's task is the one that the file records. `config` overrides both. Raises
+    without it, the checkpoint's task is the one that the file records. `config` overrides both. `names` map a
+    file's own names onto HookedTransformer's: a mapping, or a TOML file that holds one. Raises
     UserError if there is no such file, if it gives no model, or if the model does not fit the task.
     """
     path = shipped().get(str(name_or_path), Path(name_or_path))
     if not path.exists():
         raise UserError(_no_such(str(name_or_path)))
     known = None if task is None else registry.get(task)
-    found = checkpoint.read(path, usual=known.usual if known else {}, given=config)
+    mapping = read_names(names) if isinstance(names, Path) else names
+    found = checkpoint.read(path, known.usual if known else {}, config, mapping)
     if known is None and found.task in registry.names():
         # A task in a user's file stays a name here: reading a checkpoint must not run what it points to.
         known = registry.get(found.task)

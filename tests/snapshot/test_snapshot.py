@@ -1,6 +1,6 @@
 """All findings of the shipped and the public models, as they were when somebody last looked at them.
 
-`python tests/stories/test_snapshot.py` writes them anew; the diff is what a change did to the verdicts.
+`python tests/snapshot/test_snapshot.py` writes them anew; the diff is what a change did to the verdicts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from algoscope.questions.standard import STANDARD
 from algoscope.stories.known import story_of
 from algoscope.tasks import registry
 
-KEPT = Path(__file__).parent / "snapshots"
+KEPT = Path(__file__).parent / "kept"
 EXAMPLES = 400
 SHIPPED = tuple(checkpoints.shipped())
 PUBLIC = {

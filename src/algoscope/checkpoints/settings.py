@@ -98,12 +98,16 @@ def sizes(state: Mapping[str, Tensor]) -> tuple[Inference, ...]:
 
 
 def infer(
-    state: Mapping[str, Tensor], usual: Mapping[str, object], given: Mapping[str, object]
+    state: Mapping[str, Tensor],
+    usual: Mapping[str, object],
+    given: Mapping[str, object],
+    stated: Collection[Inference] = (),
 ) -> tuple[Config, tuple[Inference, ...]]:
     """The config of the model with these weights, and what each setting was concluded from.
 
     Shapes, and layer norm weights that are there, are facts. What they leave open comes from `given`, else
-    from a stored attention mask if it settles the matter, else from `usual`, else from what is common.
+    from what is `stated` beside the weights, else from a stored attention mask if it settles the matter, else
+    from `usual`, else from what is common.
     Raises UserError, naming the arguments, for what is still open, and for a `given` against the facts.
     """
     refuse_unknown(given)
@@ -115,17 +119,20 @@ def infer(
             raise UserError(
                 f"{setting}={given[setting]!r} contradicts the file: {fact.value} ({fact.source})"
             )
-    found = dict(facts)
+    found, said = dict(facts), {each.setting: each for each in stated}
     for setting in Config.names():
         if setting in given and setting not in facts:
             found[setting] = Inference(setting, given[setting], "argument")
+        elif setting in said and setting not in facts:
+            found[setting] = said[setting]
         elif setting not in facts and (setting != "act_fn" or facts["d_mlp"].value):
             found[setting] = _conclude(setting, state, usual)
     still_open = [each for each in found.values() if each.setting in CHOICES and each.value is None]
     if still_open:
         raise UserError(_question(still_open, has_task=bool(usual)))
     ordered = tuple(found[setting] for setting in Config.names() if setting in found)
-    return Config.from_dict({each.setting: each.value for each in ordered}), ordered
+    beside = tuple(each for each in stated if each.setting not in Config.names())
+    return Config.from_dict({each.setting: each.value for each in ordered}), ordered + beside
 
 
 def refuse_unknown(given: Mapping[str, object]) -> None:
@@ -152,17 +159,28 @@ def _conclude(setting: str, state: Mapping[str, Tensor], usual: Mapping[str, obj
 def _attention_dir(state: Mapping[str, Tensor], usual: Mapping[str, object]) -> Inference:
     """From the stored masks and the task.
 
-    A full mask proves that attention is bidirectional. A triangular one proves nothing: HookedTransformer
-    used to store it for either direction, and the public bracket classifier, bidirectional, has one.
+    A full mask of all positions proves that attention is bidirectional. A triangular one proves nothing:
+    HookedTransformer used to store it for either direction, and the public bracket classifier, bidirectional,
+    has one. Neither does an empty one, which TransformerLens 3 writes whatever the direction, nor that of a
+    single position, which is full and triangular at once.
     """
+    n_ctx = len(state["pos_embed.W_pos"])
     masks = [value.bool() for name, value in state.items() if name.endswith(".attn.mask")]
-    if masks and all(mask.all() for mask in masks):
+    telling = [mask for mask in masks if mask.numel() > 1]
+    if any(mask.shape != (n_ctx, n_ctx) for mask in telling):
+        raise UserError(
+            f"a stored attention mask is {list(telling[0].shape)}: with {n_ctx} positions it would be "
+            f"[{n_ctx}, {n_ctx}]"
+        )
+    if telling and all(mask.all() for mask in telling):
         return Inference("attention_dir", "bidirectional", "the stored mask is full")
-    if any(mask.ndim != 2 or not torch.equal(mask, torch.ones_like(mask).tril()) for mask in masks):
+    if any(not torch.equal(mask, torch.ones_like(mask).tril()) for mask in telling):
         raise UserError(
             "the stored attention mask is neither full nor triangular: such attention is not read"
         )
-    stored = "the stored mask is triangular, which does not tell" if masks else "no mask is stored"
+    stored = "no mask is stored" if not masks else "the stored mask is empty, which tells nothing"
+    if telling:
+        stored = "the stored mask is triangular, which does not tell"
     return Inference("attention_dir", usual.get("attention_dir"), f"usual for the task; {stored}")
 
 

@@ -7,8 +7,8 @@ import torch
 
 import algoscope
 from algoscope import checkpoints
+from algoscope.checkpoints.checkpoint import write
 from algoscope.errors import UserError
-from algoscope.model.checkpoint import write
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
 from algoscope.tasks import registry

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from algoscope.checkpoints.settings import infer, weights
 from algoscope.errors import UserError
 from algoscope.model.config import Config
 from algoscope.model.processing import process
-from algoscope.model.state_dict import infer, weights
 
 OPEN = {"attention_dir": "bidirectional", "act_fn": "relu", "pad_token": 1}
 
@@ -53,6 +53,22 @@ def test_a_triangular_mask_leaves_the_direction_to_the_task(padded_model):
     assert "triangular, which does not tell" in source(inferences, "attention_dir")
     with pytest.raises(UserError, match=r"nor the task says attention_dir: give attention_dir= \(causal or"):
         infer(state, {"act_fn": "relu"}, {})
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0,), (1, 1)])
+def test_a_mask_of_no_or_one_position_proves_nothing(padded_model, shape):
+    state = padded_model.state_dict() | {"blocks.0.attn.mask": torch.ones(shape, dtype=torch.bool)}
+    config, inferences = infer(state, OPEN | {"attention_dir": "causal"}, {})
+    assert config.attention_dir == "causal"
+    assert "empty, which tells nothing" in source(inferences, "attention_dir")
+    with pytest.raises(UserError, match="attention_dir"):
+        infer(state, {name: value for name, value in OPEN.items() if name != "attention_dir"}, {})
+
+
+def test_a_mask_of_another_size_is_refused(padded_model):
+    state = padded_model.state_dict() | {"blocks.0.attn.mask": torch.ones(3, 3, dtype=torch.bool)}
+    with pytest.raises(UserError, match=r"a stored attention mask is \[3, 3\]: with 5 positions"):
+        infer(state, OPEN, {})
 
 
 def test_another_mask_is_refused(padded_model):

@@ -9,8 +9,8 @@ import pytest
 import safetensors.torch
 import torch
 
+from algoscope.checkpoints.checkpoint import read, write
 from algoscope.errors import UserError
-from algoscope.model.checkpoint import read, write
 from algoscope.model.transformer import Transformer
 
 OPEN = {"attention_dir": "bidirectional", "act_fn": "relu", "pad_token": 1}
@@ -159,7 +159,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"gone\.pt: there is no such file"):
         read(tmp_path / "gone.pt")
-    with pytest.raises(UserError, match="this is a folder"):
+    with pytest.raises(UserError, match=r"a folder without model.safetensors"):
         read(tmp_path)
 
 
@@ -171,7 +171,7 @@ def without(state, name):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda state: without(state, "blocks.1.attn.b_K"), "missing for this config: blocks.1.attn.b_K"),
+        (lambda state: without(state, "blocks.1.attn.W_K"), "missing for this config: blocks.1.attn.W_K"),
         (lambda state: state | {"extra.W": torch.zeros(2)}, "unexpected for this config: extra.W"),
         (lambda state: without(state, "unembed.W_U"), "no unembed.W_U"),
         (

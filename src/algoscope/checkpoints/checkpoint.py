@@ -1,24 +1,26 @@
-"""A trained model as a file: written in our own format, read from that or from a HookedTransformer's."""
+"""A trained model as a file: written in our own format, read from that or from any that is known."""
 
 from __future__ import annotations
 
 import json
-import pickle
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
 
 from algoscope import atomic
+from algoscope.checkpoints.content import Content, read_content
+from algoscope.checkpoints.format import Format
+from algoscope.checkpoints.formats import FORMATS
+from algoscope.checkpoints.hooked import HOOKED
+from algoscope.checkpoints.named import Names, by_names
+from algoscope.checkpoints.settings import Inference, infer, refuse_unknown, sizes, weights
 from algoscope.errors import UserError
 from algoscope.model.config import Config
-from algoscope.model.state_dict import Inference, infer, refuse_unknown, sizes, weights
 from algoscope.model.transformer import Transformer
 
 VERSION = 1
@@ -55,24 +57,27 @@ def write(
 
 
 def read(
-    path: str | Path, usual: Mapping[str, object] = NOTHING, given: Mapping[str, object] = NOTHING
+    path: str | Path,
+    usual: Mapping[str, object] = NOTHING,
+    given: Mapping[str, object] = NOTHING,
+    names: Names | None = None,
 ) -> Checkpoint:
-    """The checkpoint in a file of ours or with a HookedTransformer's state dict, whatever it is called.
+    """The checkpoint in a file of ours or of another format that is known, whatever it is called.
 
     `given` are settings that override what the file says, `usual` those that fill in what it can't say.
-    Never runs code from the file. Raises UserError, with the path, for a file that gives no model.
+    `names` map the file's tensors onto ours, in place of the formats that recognise themselves. Never runs
+    code from the file. Raises UserError, with the path, for a file that gives no model.
     """
     path = Path(path)
     try:
         refuse_unknown(given)
-        state, metadata = _content(path)
-        learnt = weights(state)
-        if "algoscope" in metadata:
-            header = _header(metadata)
+        content = read_content(path)
+        if "algoscope" in content.metadata:
+            learnt, header = weights(content.tensors), _header(content.metadata)
             config, inferred = _stated(header, learnt, given)
         else:
             header = {"task": None, "training": {}}
-            config, inferred = infer(state, usual, given)
+            learnt, config, inferred = _converted_from(content, usual, given, names)
         model = _model(config, learnt)
         zeroed = _zero_subnormals(model)
         task, training = _task_and_training(header)
@@ -81,50 +86,43 @@ def read(
     return Checkpoint(model, task, training, inferred + _converted(learnt) + zeroed, path.stem)
 
 
-def _content(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
-    """Named tensors, and the metadata of a safetensors file. Goes by what is in the file, not by its name."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(9)
-    except FileNotFoundError as error:
-        raise UserError("there is no such file") from error
-    except IsADirectoryError as error:
-        raise UserError("this is a folder: give the checkpoint file in it") from error
-    except OSError as error:
-        raise UserError(f"can't read it: {error.strerror}") from error
-    if start[8:] == b"{":
-        return _safetensors(path)
-    if start.startswith((b"PK", b"\x80")):
-        return _pickled(path), {}
-    raise UserError("neither a safetensors file nor one that torch.save wrote, or cut short")
+def _converted_from(
+    content: Content, usual: Mapping[str, object], given: Mapping[str, object], names: Names | None
+) -> tuple[dict[str, Tensor], Config, tuple[Inference, ...]]:
+    """Weights in our names, the config, and what was concluded on the way."""
+    if names is None:
+        known = _recognised(content)
+        converted, name = known.convert(content, given), known.name
+    else:
+        converted, name = by_names(content, names, given), "names given by the user"
+    config, inferred = infer(converted.state, usual, given, converted.stated)
+    learnt, zero = with_zero_biases(config, weights(converted.state))
+    notes = tuple(Inference(what, value, "found in the file") for what, value in content.notes)
+    # Our own names and shapes need no word.
+    how = () if name == HOOKED.name else (Inference("format", name, "names and shapes of its tensors"),)
+    return learnt, config, (*how, *notes, *inferred, *zero)
 
 
-def _safetensors(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
-    try:
-        with safetensors.safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except safetensors.SafetensorError as error:
-        raise UserError(f"a damaged or incomplete safetensors file ({error})") from error
+def _recognised(content: Content) -> Format:
+    for known in FORMATS:
+        if known.recognises(content.tensors):
+            return known
+    shown = ", ".join(sorted(content.tensors)[:3])
+    have = ", ".join(each.name for each in FORMATS)
+    raise UserError(f"no known format: it holds {shown} ...; {have} are read, others with names=")
 
 
-def _pickled(path: Path) -> dict[str, Tensor]:
-    """Tensors of a file that torch.save wrote. Anything in it but plain data is refused, not run."""
-    try:
-        # A file object, as torch.load goes by a path's ending.
-        with path.open("rb") as file:
-            state = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        # What torch raises for damaged bytes depends on where the damage is: a dozen types, none its own.
-        called = re.search(r"GLOBAL (\S+)", str(error))
-        if isinstance(error, pickle.UnpicklingError) and called:
-            raise UserError(
-                f"it holds Python objects ({called[1]}), which could run code: save `model.state_dict()`"
-            ) from error
-        raise UserError(f"a damaged or incomplete file of torch.save ({type(error).__name__})") from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        keys = f" with {', '.join(map(repr, list(state)[:3]))}" if isinstance(state, dict) else ""
-        raise UserError(f"it holds a {type(state).__name__}{keys}: save `model.state_dict()` alone")
-    return {str(name): value.detach() for name, value in state.items()}
+def with_zero_biases(
+    config: Config, learnt: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], tuple[Inference, ...]]:
+    """The weights, with zeros for biases that the file leaves out."""
+    expected = Transformer(config).state_dict()
+    absent = [name for name in expected if name not in learnt and name.rsplit(".", 1)[-1].startswith("b")]
+    if not absent:
+        return dict(learnt), ()
+    shown = ", ".join(absent[:3]) + (f" and {len(absent) - 3} more" if len(absent) > 3 else "")
+    zeros = {name: torch.zeros_like(expected[name]) for name in absent}
+    return {**learnt, **zeros}, (Inference("biases", "zero", f"not in the file: {shown}"),)
 
 
 def _header(metadata: Mapping[str, str]) -> dict[str, object]:

@@ -1,0 +1,88 @@
+"""A named place in a model, as hooks get to see it, with the hooks that were added to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from algoscope.errors import UserError
+from algoscope.model.sites import Hook, Site
+
+
+class HookFunction(Protocol):
+    """Called as `function(value, hook=point)`; returns the new value, or None to keep what it was given."""
+
+    def __call__(self, value: Tensor, /, *, hook: HookPoint) -> Tensor | None: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Added:
+    """A hook that stays until it is removed."""
+
+    function: HookFunction
+    permanent: bool
+
+
+class HookPoint:
+    """One site of one model. `ctx` is for whatever hooks want to remember."""
+
+    def __init__(self, site: Site) -> None:
+        self.name = site.name
+        self.ctx: dict[Any, Any] = {}
+        self._layer = site.layer
+        self._added: list[Added] = []
+
+    def layer(self) -> int:
+        """The block that it is in. Raises UserError before and after the blocks."""
+        if self._layer is None:
+            raise UserError(f"{self.name!r} is in no layer: it stands before or after the blocks")
+        return self._layer
+
+    def add_hook(
+        self, hook: HookFunction, dir: str = "fwd", is_permanent: bool = False, prepend: bool = False
+    ) -> None:
+        """Makes this hook part of every run until `remove_hooks`; a permanent one until that is asked for."""
+        forward_only(dir)
+        self._added.insert(0 if prepend else len(self._added), Added(hook, is_permanent))
+
+    def add_perma_hook(self, hook: HookFunction, dir: str = "fwd") -> None:
+        self.add_hook(hook, dir, is_permanent=True)
+
+    def remove_hooks(self, dir: str = "fwd", including_permanent: bool = False) -> None:
+        self._added = [each for each in self._added if each.permanent and not including_permanent]
+
+    @contextmanager
+    def during(self, hook: HookFunction) -> Iterator[None]:
+        """Adds the hook for the time of a `with` block."""
+        added = Added(hook, permanent=False)
+        self._added.append(added)
+        try:
+            yield
+        finally:
+            self._added = [each for each in self._added if each is not added]
+
+    def hooks(self) -> list[tuple[str, Hook]]:
+        """What was added, in order, as a run of ours takes it."""
+        return [(self.name, self.called(each.function)) for each in self._added]
+
+    def called(self, function: HookFunction) -> Hook:
+        """The function as a hook of ours."""
+        return lambda value, site: function(value, hook=self)
+
+    def clear_context(self) -> None:
+        self.ctx.clear()
+
+    def __repr__(self) -> str:
+        return f"HookPoint({self.name!r})"
+
+
+def forward_only(dir: str) -> None:
+    if dir != "fwd":
+        raise UserError(
+            f"dir={dir!r}: hooks see values, not gradients; for a gradient, call torch.autograd.grad on "
+            "values that a hook kept, or algoscope.interventions.attribution_patching"
+        )
