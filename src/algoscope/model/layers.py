@@ -133,9 +133,9 @@ class Attention(nn.Module):
         q, k, v = self.project(x)
         q = q if at is None else q[:, at]
         if tap.want(*(f"{self.name}.hook_{letter}_input" for letter in "qkv")):
-            q = self._from_split_input("q", q, resid, norm, tap, at)
-            k = self._from_split_input("k", k, resid, norm, tap)
-            v = self._from_split_input("v", v, resid, norm, tap)
+            q = self._from_split_input("q", q, resid, x, norm, tap, at)
+            k = self._from_split_input("k", k, resid, x, norm, tap)
+            v = self._from_split_input("v", v, resid, x, norm, tap)
         q = tap(f"{self.name}.attn.hook_q", q)
         k = tap(f"{self.name}.attn.hook_k", k)
         return q, k, tap(f"{self.name}.attn.hook_v", v)
@@ -151,7 +151,7 @@ class Attention(nn.Module):
         return q, k, v
 
     def _from_split_input(
-        self, letter: str, shared: PerHead, resid: Stream, norm: Norm, tap: Taps, at: At = None
+        self, letter: str, shared: PerHead, resid: Stream, x: Stream, norm: Norm, tap: Taps, at: At = None
     ) -> PerHead:
         """Queries, keys or values from an input of each head's own, where one was put in.
 
@@ -167,8 +167,13 @@ class Attention(nn.Module):
         projected = list(shared.unbind(-2))
         for head in range(self.n_heads):
             own = after[:, :, head]
-            if own.requires_grad or not torch.equal(own, here):
+            if not torch.equal(own, here):
                 projected[head] = self._normed(own, resid, norm, tap, at) @ weight[head] + shift[head]
+            elif own.requires_grad:
+                # The same value, with a gradient for the head's own input beside that of the shared norm.
+                seen = x if at is None else x[:, at]
+                seen = seen + norm.normalize(own) - norm.normalize(here)
+                projected[head] = seen @ weight[head] + shift[head]
         return torch.stack(projected, -2)
 
     def _normed(self, own: Stream, resid: Stream, norm: Norm, tap: Taps, at: At) -> Stream:
