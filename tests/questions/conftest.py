@@ -1,4 +1,4 @@
-"""A model that decides by a head that was put there by hand, and one that was never trained."""
+"""A model that decides by a head that was put there by hand, and ways to ask it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from algoscope.checkpoints.checkpoint import Checkpoint
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
 from algoscope.questions.claim import Finding
@@ -108,23 +107,3 @@ def seen_echo(echo, echo_model) -> Seen:
 @pytest.fixture
 def seen_majority(majority, counting_model) -> Seen:
     return see(counting_model, majority, majority.sample(400, seed=0))
-
-
-@pytest.fixture
-def untrained() -> Checkpoint:
-    """A bracket model with the weights that it would start training with."""
-    config = Config(
-        n_layers=2,
-        d_model=16,
-        n_heads=2,
-        d_head=8,
-        n_ctx=42,
-        d_vocab=5,
-        d_vocab_out=2,
-        d_mlp=16,
-        act_fn="relu",
-        attention_dir="bidirectional",
-        pad_token=1,
-    )
-    model = Transformer(config, seed=5).requires_grad_(False)
-    return Checkpoint(model, "brackets", {}, (), "untrained")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.stories.conftest import Majority
+from tests.questions.majority import Majority
 
 from algoscope.checkpoints.checkpoint import Checkpoint
 from algoscope.errors import UserError
