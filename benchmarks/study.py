@@ -28,7 +28,7 @@ COUNTS = (5_000, 100_000)
 
 def measured(model: str, task: str | None, count: int | None, data: Path | None) -> dict[str, object]:
     """Seconds by part, and the peak of resident memory in GB, of this process."""
-    torch.set_num_threads(1)
+    torch.set_num_threads(2)
     start = time.perf_counter()
     prepared = prepare(model, task=task, count=count, data=data)
     marks = [("prepare", start)]

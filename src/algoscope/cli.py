@@ -57,7 +57,7 @@ def study(
         typer.Option("--set", metavar="NAME=VALUE", help="A setting of the model that its file doesn't say."),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
-    threads: Annotated[int, typer.Option(help="CPU threads; numbers may depend on it.", min=1)] = 1,
+    threads: Annotated[int, typer.Option(help="CPU threads; numbers may depend on it.", min=1)] = 2,
     json: Annotated[
         bool, typer.Option("--json", help="Print the findings as JSON and nothing else.")
     ] = False,
@@ -77,7 +77,7 @@ def study(
     from algoscope.stories.prepare import prepare, settings
     from algoscope.stories.run import run_study
 
-    # One by default: on tensors this small, several threads mostly wait for each other.
+    # Two by default, whatever the machine has, so that the numbers are the same on each: more hardly helps.
     torch.set_num_threads(threads)
     with Console(stderr=True).status("reading the model"):
         prepared = prepare(name_or_path, task, settings(set_ or []), examples, seed, data, device)
