@@ -34,9 +34,7 @@ def processed_to(monkeypatch):
     examples = task.sample(10, seed=0)
 
     def asked(probability: float):
-        own = SimpleNamespace(
-            model=saying(probability), examples=examples, seen=SimpleNamespace(task=task)
-        )
+        own = SimpleNamespace(model=saying(probability), examples=examples, seen=SimpleNamespace(task=task))
         monkeypatch.setattr(weights, "subject", lambda seen: own)
         return weights.processing(see(saying(0.75), task, examples))
 
@@ -52,6 +50,6 @@ def test_a_change_is_a_share_of_the_largest_log_probability(processed_to):
 
 
 def test_each_input_is_shown_with_the_processed_models_probability_of_a_palindrome(processed_to):
-    shown = processed_to(0.2).inputs
+    shown = processed_to(0.3).inputs
     assert len(shown) == weights.SHOWN
-    assert {each.shown.note for each in shown} == {"0.2000"}
+    assert {each.shown.note for each in shown} == {"0.3000"}
