@@ -13,7 +13,7 @@ BALANCED = [4.0, 6.0]
 
 
 def sharp(below: float, above: float):
-    """A string that starts closed, two balanced ones, and two on either side of one half, with these means."""
+    """A string that starts closed, two balanced ones, and two on each side of one half, with these means."""
     values = torch.tensor([-99.0, *BALANCED, below - 1, below + 1, above - 1, above + 1])
     subject = SimpleNamespace(
         mlps=(0,),
