@@ -7,7 +7,7 @@ import torch
 
 from algoscope.errors import UserError
 from algoscope.interventions.metrics import accuracy
-from algoscope.tasks.answers import refuse_others, right
+from algoscope.tasks.answers import check_labels, right
 from algoscope.tasks.reversal import Reversal
 
 LOGITS = torch.tensor([[3.0, 1.0, -1.0], [-1.0, 2.0, 1.0]])
@@ -34,7 +34,7 @@ def test_a_set_of_another_number_of_classes_is_refused():
 
 
 def test_no_answers_have_no_labels_to_refuse():
-    refuse_others(torch.zeros(0, dtype=torch.long), 3)
+    check_labels(torch.zeros(0, dtype=torch.long), 3)
     assert right(LOGITS[:0], torch.zeros(0, dtype=torch.long)).shape == (0,)
 
 

@@ -14,10 +14,10 @@ from algoscope.errors import UserError
 Labels = Int[Tensor, "row"] | Bool[Tensor, "row class"]
 
 
-def refuse_others(labels: Labels, classes: int) -> None:
+def check_labels(labels: Labels, classes: int) -> None:
     """Raises UserError for labels that name none of so many classes, or that are sets of another number."""
     if labels.dtype == torch.bool:
-        if labels.shape[-1] != classes:
+        if labels.shape[1:] != (classes,):
             raise UserError(
                 f"labels are bool {list(labels.shape)}: give one yes or no for each of {classes} classes"
             )
@@ -37,7 +37,7 @@ def right(logits: Float[Tensor, "*variant row class"], labels: Labels) -> Bool[T
     >>> right(torch.tensor([[2.0, 1.0], [-1.0, 3.0]]), torch.tensor([[True, True], [True, True]])).tolist()
     [True, False]
     """
-    refuse_others(labels, logits.shape[-1])
+    check_labels(labels, logits.shape[-1])
     if labels.dtype == torch.bool:
         return ((logits > 0) == labels).all(-1)
     return logits.argmax(-1) == labels

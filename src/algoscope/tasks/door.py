@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from algoscope.errors import UserError
-from algoscope.tasks.answers import refuse_others
+from algoscope.tasks.answers import check_labels
 from algoscope.tasks.task import Examples, Task
 
 ATTRIBUTES = ("name", "vocabulary", "pad", "n_ctx", "classes", "usual")
@@ -143,7 +143,7 @@ def _check_labels(task: Task, examples: Examples) -> None:
         )
     if not examples.sets and (labels.dtype != torch.int64 or labels.ndim != 1):
         raise UserError(f"labels are {labels.dtype} {list(labels.shape)}: give torch.int64, or bool for sets")
-    refuse_others(labels, classes)
+    check_labels(labels, classes)
 
 
 def _check_seeds(task: Task, examples: Examples) -> None:

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Generator, Tensor
 
 from algoscope.errors import UserError
-from algoscope.tasks.answers import refuse_others
+from algoscope.tasks.answers import check_labels
 from algoscope.tasks.display import Shown
 
 MOST_KINDS = 12
@@ -181,7 +181,7 @@ class Task(Protocol):
         """These inputs with their true labels and concepts. Raises UserError for a label that is no class."""
         answered = self.answered(tokens)
         labels = by_row(self.label(tokens), answered)
-        refuse_others(labels, len(self.classes))
+        check_labels(labels, len(self.classes))
         return Examples(tokens, labels, self.concepts(tokens), answered, position_ids)
 
     def groups(self, examples: Examples) -> dict[str, Bool[Tensor, "batch"]]:
