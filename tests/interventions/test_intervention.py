@@ -186,8 +186,11 @@ def test_values_for_several_places_follow_the_order_in_which_they_are_named(padd
     site, tokens = "blocks.1.attn.hook_z", tokens_for(padded_model)
     new = torch.randn(3, 3, 2, 4, dtype=torch.float64)
     order = (4, 0, 2)
-    found = run(padded_model, tokens, Intervention(site, Value(new), position=order), sites=[site]).cache[
-        site
-    ]
+    one = Intervention(site, Value(new), position=order)
+    found = run(padded_model, tokens, one, sites=[site])
     for place, position in enumerate(order):
-        assert torch.equal(found[:, position], new[:, place])
+        assert torch.equal(found.cache[site][:, position], new[:, place])
+    answered = torch.ones_like(tokens, dtype=torch.bool)
+    answered[:, [0, 3]] = False
+    examples = Examples(tokens, torch.zeros(9, dtype=torch.long), {}, answered)
+    assert torch.allclose(sweep(padded_model, examples, [one]).values[0], found.logits[answered])
