@@ -1,7 +1,7 @@
-"""How finely must a variable be kept? As finely as whatever reads it can tell its values apart.
+"""How finely does it matter what a variable is? As finely as whatever reads it can tell its values apart.
 
-A count that is read only to ask whether it is 1 is kept as that: then what a component computes and what its
-readers use are the same partition of inputs.
+A count that is read only to ask whether it is 1 is told apart, and so computed, as that alone. Then what a
+component computes and what is done with it are the same partition of inputs.
 """
 
 from __future__ import annotations
@@ -9,57 +9,60 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Mapping
 
-from algoscope.compiled.language import Expression, Number, Positions, Tokens, Value
+from algoscope.compiled.language import Expression, Number, Value
 from algoscope.compiled.lowered import Attend, Lookup, Lowered, Table
 
-Kept = dict[Expression, dict[Value, int]]
-"""For each variable, the class of each value. Tokens, positions and numbers keep every value apart."""
+Classes = dict[Value, int]
+"""A class for each value; values of one class are alike to all that read them."""
 
 Marks = dict[Hashable, Hashable]
 
 
-def coarsest(lowered: Lowered) -> Kept:
+def coarsest(lowered: Lowered) -> dict[Expression, Classes]:
     """The classes of each variable's values, from the answer back to the tokens."""
-    kept: Kept = {}
+    told: dict[Expression, Classes] = {}
     readers: dict[Expression, list[Table]] = defaultdict(list)
 
-    def reads(table: Table, classes: Mapping[Value, int] | None = None) -> None:
-        seen = {
-            values: outcome if classes is None else classes[outcome]
-            for values, outcome in table.outcome.items()
-            if classes is None or outcome in classes
-        }
+    def reads(table: Table, classes: Classes | None = None) -> None:
+        """Notes that a table is looked up; of what comes out only the class counts, if classes are given."""
+        outcome = table.outcome
+        if classes is not None:
+            outcome = {given: classes[found] for given, found in outcome.items() if found in classes}
         for each in set(table.inputs):
-            readers[each].append(Table(table.inputs, seen))
+            readers[each].append(Table(table.inputs, outcome))
 
     reads(lowered.answer)
     for variable in reversed(lowered.work):
+        marks = _marks(variable, readers[variable], told)
         domain = lowered.reach.domain(variable)
-        if isinstance(variable, Number | Tokens | Positions):
-            kept[variable] = {value: index for index, value in enumerate(domain)}
-        else:
-            marks = _marks(variable, readers[variable], kept)
-            kept[variable] = _merged({value: marks.get(value, {}) for value in domain})
+        told[variable] = _merged({value: marks.get(value, {}) for value in domain})
         match lowered.work[variable]:
-            case Lookup(table=table, terms=()):
-                reads(table, kept[variable])
+            case Lookup(table=table, terms=terms) if len(terms) > 1:
+                # Whether two values of a term are alike hangs on the other terms: taken as never.
+                for term, _ in terms:
+                    apart = {(value,): value for value in lowered.reach.domain(term)}
+                    reads(Table((term,), apart))
+            case Lookup(table=table):
+                reads(table, told[variable])
             case Attend(fits=fits, reads=values):
                 if fits:
                     reads(fits)
-                reads(values, None if isinstance(variable, Number) else kept[variable])
-    return kept
+                reads(values, None if isinstance(variable, Number) else told[variable])
+    return told
 
 
-def _marks(variable: Expression, tables: list[Table], kept: Kept) -> dict[Value, Marks]:
+def _marks(
+    variable: Expression, tables: list[Table], told: Mapping[Expression, Classes]
+) -> dict[Value, Marks]:
     """For each value, what becomes of it, by what it meets.
 
-    What it meets is taken as coarsely as that is known to be kept, so that classes fit together later.
+    What it meets is taken as coarsely as that is told apart, if known, so that classes fit together later.
     """
     found: dict[Value, Marks] = defaultdict(dict)
     for number, table in enumerate(tables):
         for values, outcome in table.outcome.items():
             met = tuple(
-                kept[each][value] if each in kept else ("apart", value)
+                told[each][value] if each in told else ("apart", value)
                 for each, value in zip(table.inputs, values, strict=True)
             )
             for place, each in enumerate(table.inputs):
@@ -69,17 +72,18 @@ def _marks(variable: Expression, tables: list[Table], kept: Kept) -> dict[Value,
     return found
 
 
-def _merged(marks: Mapping[Value, Marks]) -> dict[Value, int]:
-    """Values whose marks nowhere differ, put into one class; what never happens to a value is no difference."""
+def _merged(marks: Mapping[Value, Marks]) -> Classes:
+    """Values whose marks nowhere differ, in one class; what never happens to a value is no difference."""
     classes: list[Marks] = []
-    result: dict[Value, int] = {}
+    result: Classes = {}
     for value, mine in marks.items():
-        for index, theirs in enumerate(classes):
-            if all(theirs.get(what, outcome) == outcome for what, outcome in mine.items()):
-                break
-        else:
-            index = len(classes)
+        fitting = (
+            index
+            for index, theirs in enumerate(classes)
+            if all(theirs.get(what, outcome) == outcome for what, outcome in mine.items())
+        )
+        result[value] = index = next(fitting, len(classes))
+        if index == len(classes):
             classes.append({})
         classes[index] |= mine
-        result[value] = index
     return result

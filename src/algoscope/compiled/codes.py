@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from algoscope.compiled.language import Expression, tokens as TOKENS
+from algoscope.compiled.language import Expression
 from algoscope.compiled.lowered import Attend, Lookup, Table
 from algoscope.compiled.placed import Coarse, Placed, Variable
 from algoscope.compiled.program import PAD
@@ -37,7 +37,7 @@ def codes(placed: Placed, tokens: Int[Tensor, "batch seq"]) -> dict[Expression, 
                 )
             case Attend():
                 found[expression] = _attended(placed, variable, found, seen)
-            case None if expression is TOKENS:
+            case None if variable is placed.words:
                 words = placed.lowered.program.vocabulary
                 classes = [0 if word == PAD else variable.kept[word] for word in words]
                 found[expression] = torch.tensor(classes)[tokens]
@@ -63,9 +63,7 @@ def numbers(variable: Variable) -> Float[Tensor, "value"]:
 def _decoded(placed: Placed, variable: Variable, found: dict[Expression, Codes]) -> Codes:
     """The class of what a sum of numbers becomes."""
     assert isinstance(variable.work, Lookup)
-    terms = [
-        times * numbers(placed.variables[each])[found[each]] for each, times in variable.work.terms
-    ]
+    terms = [times * numbers(placed.variables[each])[found[each]] for each, times in variable.work.terms]
     outcome = variable.work.table.outcome
     values = sorted(outcome)
     classes = torch.tensor([variable.kept[outcome[value]] for value in values])

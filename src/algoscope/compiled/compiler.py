@@ -43,7 +43,13 @@ class Compiled:
         """Each variable at each position: the class of `variable.values` that it is in; -1 at `<pad>`."""
         padded = tokens == self.task.pad if self.task.pad is not None else torch.zeros_like(tokens).bool()
         found = codes(self.placed, tokens)
-        return {each: found[each.expression].masked_fill(padded, -1) for each in self.variables}
+        result = {}
+        for each in self.variables:
+            told = torch.zeros(max(each.kept.values()) + 1, dtype=torch.long)
+            for value, code in each.kept.items():
+                told[code] = each.told[value]
+            result[each] = told[found[each.expression]].masked_fill(padded, -1)
+        return result
 
     def concept(self, node: Node) -> Callable[[Int[Tensor, "batch seq"]], Int[Tensor, "batch"]]:
         """What a node computes: two inputs get the same number if all that is read of it is the same."""
@@ -86,8 +92,8 @@ def compile(program: Program, noise: Noise | None = None) -> Compiled:
 
 def _check(model: Transformer, task: ProgramTask, noise: Noise) -> None:
     examples = task.sample(CHECKED, seed=noise.seed)
-    wrong = int((~right(examples.at_answers(model(examples.tokens)), examples.labels)).sum())
-    if wrong:
+    wrong = ~right(examples.at_answers(model(examples.tokens)), examples.labels)
+    if wrong.any():
         raise UserError(
-            f"with {noise} {wrong} of {len(examples.labels)} answers of {task.name} are wrong: give less noise"
+            f"{int(wrong.sum())} of {len(wrong)} answers of {task.name} are wrong with {noise}: give less noise"
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from algoscope.compiled.language import Expression, tokens as TOKENS
+from algoscope.compiled.language import Expression
 from algoscope.compiled.lowered import Attend, Lookup
 from algoscope.compiled.placed import Placed, Variable
 from algoscope.model.component import ANSWER, Component
@@ -31,7 +31,8 @@ class Wire:
 
     def __str__(self) -> str:
         to = {"q": "the queries of ", "k": "the keys of ", "v": "the values of ", "in": ""}[self.input]
-        return f"{self.variable.name}: {self.sender} to {to}{self.receiver} at {', '.join(map(str, self.positions))}"
+        places = ", ".join(map(str, self.positions))
+        return f"{self.variable.name}: {self.sender} to {to}{self.receiver} at {places}"
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,9 @@ class _Read:
             self.needed[each] |= at
 
     def varies(self, each: Expression, at: set[int]) -> bool:
-        """Whether the variable can be of different classes at one of these positions."""
-        kept, values = self.placed.variables[each].kept, self.placed.lowered.reach.values[each]
-        return any(len({kept[value] for value in values[position]}) > 1 for position in at)
+        """Whether the variable can be told apart from itself on another input, at one of these positions."""
+        told, values = self.placed.variables[each].told, self.placed.lowered.reach.values[each]
+        return any(len({told[value] for value in values[position]}) > 1 for position in at)
 
     def inputs_of(self, variable: Variable, needed: set[int]) -> None:
         """The wires into what computes a variable that is needed at these positions."""
@@ -113,14 +114,13 @@ class _Read:
         rests = {0} if head.look.rests & needed else set()
         if head.fits is not None:
             key, *query = head.fits.inputs
-            letters = needed - {0}
-            unsure = {key for query, key in head.look.missed | head.look.selected if query in letters}
-            # Its key at <bos> is taken off again, by what <bos> is known by, lest it be selected.
-            self.wire(key, component, "k", unsure | {0})
+            # A key that would fit at <bos> is taken off there by the token <bos>, lest it be selected.
+            taken_off = {0} if self.placed.at_bos(key) in self.placed.kinds(head.fits) else set()
+            self.wire(key, component, "k", chosen | taken_off)
             for each in query:
-                self.wire(each, component, "q", letters)
-        self.wire(TOKENS, component, "k", {0})
+                self.wire(each, component, "q", needed - {0})
+        self.wire(self.placed.words.expression, component, "k", {0})
         if 0 in needed and not self.placed.lowered.program.causal:
-            self.wire(TOKENS, component, "q", {0})
+            self.wire(self.placed.words.expression, component, "q", {0})
         (read,) = head.reads.inputs
         self.wire(read, component, "v", {0} if head.shares else chosen | rests)

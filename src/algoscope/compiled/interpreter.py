@@ -6,8 +6,18 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from algoscope.compiled.language import (
-    BOS, Aggregate, Expression, Map, Mean, Positions, Selector, Share, Sum, Tokens, Value,
-)  # fmt: skip
+    BOS,
+    Aggregate,
+    Expression,
+    Map,
+    Mean,
+    Positions,
+    Selector,
+    Share,
+    Sum,
+    Tokens,
+    Value,
+)
 from algoscope.compiled.program import Program
 from algoscope.errors import UserError
 
@@ -37,6 +47,7 @@ def evaluate(
     if expression in done:
         return done[expression]
     places = range(len(words))
+    result: list[Value]
 
     def values(inner: Expression) -> list[Value]:
         return evaluate(inner, words, causal, done)

@@ -12,8 +12,18 @@ from fractions import Fraction
 from itertools import product
 
 from algoscope.compiled.language import (
-    BOS, Aggregate, Discrete, Expression, Map, Mean, Number, Selector, Share, Value, tokens,
-)  # fmt: skip
+    BOS,
+    Aggregate,
+    Discrete,
+    Expression,
+    Map,
+    Mean,
+    Number,
+    Selector,
+    Share,
+    Value,
+    tokens,
+)
 from algoscope.compiled.program import Program
 from algoscope.compiled.reach import Look, Reach, reach
 
@@ -44,7 +54,7 @@ class Attend:
     reads: Table
     look: Look
     shares: bool
-    """Whether `<bos>` gets as much attention as each position that is selected, and so is counted with them."""
+    """Whether `<bos>` gets as much attention as each position that is selected, so that it can be counted."""
 
 
 Work = Lookup | Attend | None
@@ -57,7 +67,7 @@ class Lowered:
 
     program: Program
     reach: Reach
-    work: Mapping[Expression, Work]
+    work: dict[Expression, Work]
     answer: Table
 
 

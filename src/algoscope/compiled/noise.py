@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -26,9 +27,9 @@ class Noise:
     width: int = 8
     """Directions of the stream that embeddings, heads and neurons write to and that no needed part reads."""
     heads: int = 1
-    """Heads in each layer, besides as many as the fullest layer needs, that look somewhere and write there."""
+    """How many heads a layer has beyond what the fullest one needs. They look somewhere, and write there."""
     neurons: int = 8
-    """Neurons in each layer that do so, besides as many as the fullest layer needs."""
+    """How many neurons a layer has beyond what the fullest one needs."""
     weights: float = 1e-4
     """Standard deviation of what is added to every weight."""
 
@@ -54,7 +55,8 @@ def hide(model: Transformer, placed: Placed, noise: Noise) -> Float[Tensor, "dir
 
     def normal(*shape: int) -> Tensor:
         """Weights that neither blow up what they read nor let it vanish."""
-        return torch.randn(shape, generator=generator) / (shape[-2] if len(shape) > 1 else 1) ** 0.5
+        fan_in = shape[-2] if len(shape) > 1 else 1
+        return torch.randn(shape, generator=generator) / math.sqrt(fan_in)
 
     used, d_model = placed.n_directions, model.config.d_model
     spare = slice(used, d_model)
@@ -78,7 +80,7 @@ def hide(model: Transformer, placed: Placed, noise: Noise) -> Float[Tensor, "dir
             mlp.W_in[:, first:] = normal(*mlp.W_in[:, first:].shape)
             mlp.W_out[first:, spare] = normal(len(mlp.W_out) - first, d_model - used)
     for parameter in model.parameters():
-        parameter += noise.weights * torch.randn(parameter.shape, generator=generator)
+        parameter.add_(noise.weights * torch.randn(parameter.shape, generator=generator))
     return _rotated(model, generator)[:used] if noise.rotate else torch.eye(d_model)[:used]
 
 

@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from algoscope.compiled.coarse import coarsest
-from algoscope.compiled.language import Expression, Number, Tokens, Value
+from algoscope.compiled.language import Expression, Number, Value, tokens
 from algoscope.compiled.lowered import Attend, Lowered, Table, Work, inputs
 from algoscope.model.component import POSITION, TOKEN, Component, Kind
 from algoscope.model.head import Head
 
 Coarse = dict[tuple[int, ...], Value]
 """What becomes of each combination of classes that can occur."""
+
+Kinds = dict[int, tuple[tuple[int, ...], ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +25,13 @@ class Variable:
     name: str
     expression: Expression
     component: Component
+    told: Mapping[Value, int]
+    """The class of each value: values of one class are alike to every reader."""
     kept: Mapping[Value, int]
-    """The class of each value: values of one class are alike to every reader, and are written alike."""
+    """Which of `directions` each value is written along: one for each class, but for tokens, positions and
+    numbers, where values are kept apart."""
     directions: tuple[int, ...]
-    """Rows of `Compiled.basis`: one for each class, or a single one for a number."""
+    """Rows of `Compiled.basis`; a single one for a number."""
     work: Work
 
     def __str__(self) -> str:
@@ -39,8 +44,8 @@ class Variable:
     @property
     def values(self) -> tuple[tuple[Value, ...], ...]:
         """The values of each class."""
-        found: list[list[Value]] = [[] for _ in range(max(self.kept.values()) + 1)]
-        for value, index in self.kept.items():
+        found: list[list[Value]] = [[] for _ in range(max(self.told.values()) + 1)]
+        for value, index in self.told.items():
             found[index].append(value)
         return tuple(map(tuple, found))
 
@@ -50,7 +55,13 @@ class Placed:
     """A program's variables, each at its place in a model."""
 
     lowered: Lowered
-    variables: Mapping[Expression, Variable]
+    variables: dict[Expression, Variable]
+    """In an order in which they can be computed."""
+
+    @property
+    def words(self) -> Variable:
+        """The tokens, `<bos>` among them."""
+        return self.variables[tokens]
 
     @property
     def n_directions(self) -> int:
@@ -67,7 +78,7 @@ class Placed:
         return max(layers.values(), default=0)
 
     def coarse(self, table: Table, becomes: Variable | None = None) -> Coarse:
-        """A table over classes in place of values; `becomes` is the variable whose classes are its outcome."""
+        """A table over classes of values, as they are kept; its outcome in those of `becomes`, if given."""
         found: Coarse = {}
         for values, outcome in table.outcome.items():
             if becomes is not None:
@@ -80,6 +91,15 @@ class Placed:
             assert found.setdefault(classes, outcome) == outcome, "values of one class are alike to readers"
         return found
 
+    def kinds(self, fits: Table | None) -> Kinds:
+        """For each class of key that fits, the queries that it fits: `((),)` if no query is read."""
+        found: Kinds = {}
+        if fits is not None:
+            for (key, *query), fit in sorted(self.coarse(fits).items()):
+                if fit:
+                    found[key] = (*found.get(key, ()), tuple(query))
+        return found
+
     def at_bos(self, expression: Expression) -> int:
         """The class that a variable always has at `<bos>`."""
         (value,) = self.lowered.reach.values[expression][0]
@@ -88,22 +108,25 @@ class Placed:
 
 def place(lowered: Lowered) -> Placed:
     """Each variable in the earliest layer in which what it is computed from is there."""
-    kept = coarsest(lowered)
+    told = coarsest(lowered)
     components: dict[Expression, Component] = {}
     heads: Counter[int] = Counter()
     variables: dict[Expression, Variable] = {}
     used = 0
     for expression, work in lowered.work.items():
         if work is None:
-            component = TOKEN if isinstance(expression, Tokens) else POSITION
+            component = TOKEN if expression is tokens else POSITION
         else:
             component = _earliest(work, [components[each] for each in inputs(work)], heads)
         components[expression] = component
-        size = 1 if isinstance(expression, Number) else max(kept[expression].values()) + 1
+        kept = told[expression]
+        if work is None or isinstance(expression, Number):
+            kept = {value: index for index, value in enumerate(lowered.reach.domain(expression))}
+        size = 1 if isinstance(expression, Number) else max(kept.values()) + 1
         directions = tuple(range(used, used + size))
         used += size
         variables[expression] = Variable(
-            expression.name, expression, component, kept[expression], directions, work
+            expression.name, expression, component, told[expression], kept, directions, work
         )
     return Placed(lowered, variables)
 

@@ -10,11 +10,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
+from operator import mul
 
 from algoscope.compiled.language import (
-    BOS, Aggregate, Expression, Map, Mean, Positions, Selector, Share, Sum, Tokens, Value,
+    BOS,
+    Aggregate,
+    Expression,
+    Map,
+    Mean,
+    Positions,
+    Selector,
+    Share,
+    Sum,
+    Tokens,
+    Value,
     tokens,
-)  # fmt: skip
+)
 from algoscope.compiled.program import Program
 
 
@@ -90,16 +101,19 @@ class _Length:
                 counts = ((len(always), len(able)) for always, able in self.selected(selector))
                 return [{Fraction(1, n + 1) for n in range(low, high + 1)} for low, high in counts]
             case Sum(parts=parts):
-                terms = [[{value * times for value in here} for here in self.values(part)]
-                         for part, times in parts]  # fmt: skip
-                return [{sum(each) for each in product(*(here[at] for here in terms))} for at in places]
+                factors = [times for _, times in parts]
+                read = [self.values(part) for part, _ in parts]
+                return [
+                    {sum(map(mul, each, factors)) for each in product(*(here[at] for here in read))}
+                    for at in places
+                ]
             case Mean(selector=selector, value=value):
                 numbers = [{Fraction(each) for each in here} for here in self.values(value)]
                 return [_means(numbers, *chosen) for chosen in self.selected(selector)]
             case Aggregate(selector=selector, value=value):
-                read = self.values(value)
+                those = self.values(value)
                 return [
-                    set().union(*(read[key] for key in able), read[0] if not always else ())
+                    set().union(*(those[key] for key in able), those[0] if not always else ())
                     for always, able in self.selected(selector)
                 ]
             case _:

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from algoscope.compiled.codes import codes, looked_up
 from algoscope.compiled.language import Value
 from algoscope.compiled.placed import Coarse, Placed
-from algoscope.compiled.program import PAD, Program
+from algoscope.compiled.program import PAD
 from algoscope.tasks.changes import token_changes
 from algoscope.tasks.task import Examples, Task
 from algoscope.tasks.written import letters, several
@@ -25,6 +25,8 @@ POOL = 4
 
 class ProgramTask(Task):
     """`<bos>` and a string of a program's letters, with `<pad>` behind it if lengths differ."""
+
+    answer: int | slice
 
     def __init__(self, placed: Placed) -> None:
         self.program = program = placed.lowered.program
@@ -48,9 +50,9 @@ class ProgramTask(Task):
         program = self.program
         if sum(len(program.alphabet) ** length for length in program.lengths) > FEW:
             return None
-        return self.encode([
-            "".join(text) for length in program.lengths for text in product(program.alphabet, repeat=length)
-        ])
+        return self.encode(
+            ["".join(text) for length in program.lengths for text in product(program.alphabet, repeat=length)]
+        )
 
     def sample(self, n: int, seed: int) -> Examples:
         """`n` inputs, each length as likely.
@@ -73,7 +75,9 @@ class ProgramTask(Task):
 
     def label(self, tokens: Int[Tensor, "batch seq"]) -> Int[Tensor, "batch seq"]:
         """The program's answer at each position; it counts where there is one."""
-        classes = {here: self.answers.index(value) for here, value in self._outcomes.items() if value in self.answers}
+        classes = {
+            here: self.answers.index(value) for here, value in self._outcomes.items() if value in self.answers
+        }
         return looked_up([self._asked(tokens)], classes)
 
     def concepts(self, tokens: Int[Tensor, "batch seq"]) -> dict[str, Tensor]:
@@ -111,7 +115,9 @@ class ProgramTask(Task):
 
     def _drawn(self, n: int, generator: Generator) -> Int[Tensor, "batch seq"]:
         program, longest = self.program, self.program.longest
-        lengths = torch.tensor(program.lengths)[torch.randint(len(program.lengths), (n, 1), generator=generator)]
+        lengths = torch.tensor(program.lengths)[
+            torch.randint(len(program.lengths), (n, 1), generator=generator)
+        ]
         text = torch.randint(len(program.alphabet), (n, longest), generator=generator)
         bos, pad = len(program.alphabet), len(program.alphabet) + 1
         text = torch.where(torch.arange(longest) < lengths, text, pad)

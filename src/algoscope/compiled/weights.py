@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from algoscope.compiled.language import BOS, Expression, tokens as TOKENS
+from algoscope.compiled.language import BOS
 from algoscope.compiled.lowered import Attend, Lookup
 from algoscope.compiled.placed import Placed, Variable
 from algoscope.compiled.program import PAD
@@ -15,26 +18,27 @@ from algoscope.model.config import Config
 from algoscope.model.layers import MLP, Attention
 from algoscope.model.transformer import Transformer
 
-SHARP = 40.0
-"""By how much the score of a key that fits exceeds that of one that does not: e⁻⁴⁰ is nothing to a float."""
+SHARP = 20.0
+"""By how much the score of a key that fits exceeds that of one that does not. `<bos>`, where a head rests,
+stands half-way, so at most e⁻¹⁰ of the attention goes astray; sharper heads would make noise louder."""
+COUNTING = 10.0
+"""The same of a head that counts, where `<bos>` stands as high as a key that fits."""
 SURE = 10.0
 """By how many logits the answer exceeds every other class."""
 
 
 def config(placed: Placed, task: ProgramTask, heads: int = 0, neurons: int = 0, width: int = 0) -> Config:
-    """The smallest model that holds the program, with so much room to spare in each layer, and in the stream."""
-    variables = placed.variables.values()
-    causal = placed.lowered.program.causal
+    """The smallest model that holds the program, with so much to spare in each layer and in the stream."""
     d_mlp = max(neurons_needed(placed).values(), default=0) + neurons
     return Config(
         n_layers=placed.n_layers,
         d_model=placed.n_directions + width,
         n_heads=max(1, placed.most_heads + heads),
-        d_head=max((_d_head(placed, each) for each in variables if each.component.head), default=1),
+        d_head=max(_d_head(placed, each) for each in placed.variables.values()),
         n_ctx=task.n_ctx,
         d_vocab=len(task.vocabulary),
         d_vocab_out=len(task.classes),
-        attention_dir="causal" if causal else "bidirectional",
+        attention_dir="causal" if placed.lowered.program.causal else "bidirectional",
         d_mlp=d_mlp or None,
         act_fn="relu" if d_mlp else None,
         normalization_type="none",
@@ -47,144 +51,133 @@ def neurons_needed(placed: Placed) -> Counter[int]:
     found: Counter[int] = Counter()
     for variable in placed.variables.values():
         if isinstance(variable.work, Lookup):
-            found[variable.component.layer] += _n_neurons(placed, variable)
+            found[variable.component.layer] += _n_neurons(placed, variable, variable.work)
     return found
 
 
 @torch.no_grad()
 def write(model: Transformer, placed: Placed, task: ProgramTask) -> None:
-    """Sets every parameter of the model: each direction is a coordinate of the stream, what is spare is zero."""
+    """Sets every parameter: a variable's directions are coordinates of the stream, what is spare is zero."""
     for parameter in model.parameters():
         parameter.zero_()
     used: Counter[int] = Counter()
-    for expression, variable in placed.variables.items():
+    for variable in placed.variables.values():
         layer = variable.component.layer
         match variable.work:
-            case None if expression is TOKENS:
+            case None if variable is placed.words:
                 for index, word in enumerate(task.vocabulary):
                     if word != PAD:
-                        model.W_E[index, _direction(variable, variable.kept[word])] = 1.0
+                        model.W_E[index, variable.directions[variable.kept[word]]] = 1.0
             case None:
                 for place, index in variable.kept.items():
-                    model.W_pos[place, _direction(variable, index)] = 1.0
-            case Attend():
-                _write_head(model.block(layer).attn, placed, variable)
-            case Lookup(terms=terms):
+                    model.W_pos[place, variable.directions[index]] = 1.0
+            case Attend() as work:
+                _write_head(model.block(layer).attn, placed, variable, work)
+            case Lookup(terms=terms) as work:
                 mlp = model.block(layer).mlp
                 assert mlp is not None
-                first = used[layer]
-                used[layer] += _n_neurons(placed, variable)
-                (_write_decoding if terms else _write_table)(mlp, placed, variable, first)
+                fill = _write_decoding if terms else _write_table
+                fill(mlp, placed, variable, work, used[layer])
+                used[layer] += _n_neurons(placed, variable, work)
     (asked,) = placed.lowered.answer.inputs
     for (index,), value in placed.coarse(placed.lowered.answer).items():
         if value in task.answers:
-            direction = _direction(placed.variables[asked], index)
+            direction = placed.variables[asked].directions[index]
             model.W_U[direction, task.answers.index(value)] = SURE
 
 
-def _write_head(attention: Attention, placed: Placed, variable: Variable) -> None:
-    """Coordinate 0 of the head's space is <bos>'s key; the others are one for each kind of key."""
-    work, head = variable.work, variable.component.index
-    assert isinstance(work, Attend)
-    unit = (SHARP * attention.d_head**0.5) ** 0.5
-    w_q, w_k = attention.W_Q[head], attention.W_K[head]
-    bos = _bos(placed)
-    # A letter that fits scores 1, any other 0; where all fit, 0. Resting is in between, sharing is as a letter.
-    rest = (0.0 if work.shares else -1.0) if work.fits is None else (1.0 if work.shares else 0.5)
+def _write_head(attention: Attention, placed: Placed, variable: Variable, work: Attend) -> None:
+    """Coordinate 0 of the head's space is for the key of <bos>, each other one for a kind of key."""
+    head = variable.component.index
+    unit = ((COUNTING if work.shares else SHARP) * attention.d_head**0.5) ** 0.5
+    w_q, w_k, b_q = attention.W_Q[head], attention.W_K[head], attention.b_Q[head]
+    bos = placed.words.directions[placed.words.kept[BOS]]
+    # In units: a letter that fits scores 1, any other 0; where every letter fits, each scores 0.
+    fit, miss = (0.0, -2.0) if work.fits is None else (1.0, 0.0)
     w_k[bos, 0] = unit
-    attention.b_Q[head, 0] = rest * unit
+    b_q[0] = unit * (fit if work.shares else (fit + miss) / 2)
     if not placed.lowered.program.causal:
+        # <bos> sees only itself, by the mask or by this.
         w_q[bos, 0] = 2 * unit
-    if work.fits is not None:
-        key, *query = (placed.variables[each] for each in work.fits.inputs)
-        kinds = _kinds(placed, variable)
-        for index, fitting in kinds.items():
-            kind = 1 + list(dict.fromkeys(kinds.values())).index(fitting)
-            w_k[_direction(key, index), kind] = unit
-            if index == placed.at_bos(key.expression):
-                # Whatever the variable is at <bos>, it is not selected.
-                w_k[bos, kind] -= unit
-            for asked in fitting:
-                if query:
-                    w_q[_direction(query[0], *asked), kind] = unit
-                else:
-                    attention.b_Q[head, kind] = unit
-    (read,) = work.reads.inputs
-    for (index,), value in placed.coarse(work.reads, None if variable.is_number else variable).items():
-        slot = 0 if variable.is_number else value
-        size = float(value) if variable.is_number else 1.0
-        attention.W_V[head, _direction(placed.variables[read], index), slot] = size
-        attention.W_O[head, slot, _direction(variable, slot)] = 1.0
+    _write_fits(placed, work, w_q, w_k, b_q, unit)
+    (read,) = (placed.variables[each] for each in work.reads.inputs)
+    becomes = None if variable.is_number else variable
+    for (index,), value in placed.coarse(work.reads, becomes).items():
+        slot, size = (0, float(value)) if variable.is_number else (value, 1.0)
+        attention.W_V[head, read.directions[index], slot] = size
+        attention.W_O[head, slot, variable.directions[slot]] = 1.0
 
 
-def _kinds(placed: Placed, variable: Variable) -> dict[int, tuple[tuple[int, ...], ...]]:
-    """For each class of key that fits some query, which ones it fits; `((),)` if queries don't matter."""
-    assert isinstance(variable.work, Attend)
-    found: dict[int, tuple[tuple[int, ...], ...]] = {}
-    if variable.work.fits is not None:
-        for (key, *query), fits in sorted(placed.coarse(variable.work.fits).items()):
-            if fits:
-                found[key] = (*found.get(key, ()), tuple(query))
-    return found
+def _write_fits(
+    placed: Placed,
+    work: Attend,
+    w_q: Float[Tensor, "d_model d_head"],
+    w_k: Float[Tensor, "d_model d_head"],
+    b_q: Float[Tensor, "d_head"],
+    unit: float,
+) -> None:
+    """Keys of one kind fit the same queries: they share a coordinate, in which these queries stand out."""
+    if work.fits is None:
+        return
+    key, *query = (placed.variables[each] for each in work.fits.inputs)
+    bos = placed.words.directions[placed.words.kept[BOS]]
+    kinds = placed.kinds(work.fits)
+    coordinates = {fitting: kind for kind, fitting in enumerate(dict.fromkeys(kinds.values()), 1)}
+    for index, fitting in kinds.items():
+        kind = coordinates[fitting]
+        w_k[key.directions[index], kind] = unit
+        if index == placed.at_bos(key.expression):
+            # Whatever the key is at <bos>, it is not selected.
+            w_k[bos, kind] -= unit
+        for asked in fitting:
+            if query:
+                w_q[query[0].directions[asked[0]], kind] = unit
+            else:
+                b_q[kind] = unit
 
 
 def _d_head(placed: Placed, variable: Variable) -> int:
-    return max(1 + len(set(_kinds(placed, variable).values())), len(variable.directions))
+    """How many coordinates a head needs that computes this."""
+    if not isinstance(variable.work, Attend):
+        return 1
+    return max(1 + len(set(placed.kinds(variable.work.fits).values())), len(variable.directions))
 
 
-def _write_table(mlp: MLP, placed: Placed, variable: Variable, first: int) -> None:
+def _write_table(mlp: MLP, placed: Placed, variable: Variable, work: Lookup, first: int) -> None:
     """A neuron for each combination, which is 1 where that is met and 0 elsewhere."""
-    assert isinstance(variable.work, Lookup)
-    table = variable.work.table
-    read = [placed.variables[each] for each in table.inputs]
-    for neuron, (classes, outcome) in enumerate(placed.coarse(table, variable).items(), first):
+    read = [placed.variables[each] for each in work.table.inputs]
+    for neuron, (classes, outcome) in enumerate(placed.coarse(work.table, variable).items(), first):
         for each, index in zip(read, classes, strict=True):
-            mlp.W_in[_direction(each, index), neuron] = 2.0
-        # Half a match away from being silent and from being off by one, so that noise must be large to matter.
+            mlp.W_in[each.directions[index], neuron] = 2.0
+        # One match short is -1, not 0: a little noise leaves the neuron silent.
         mlp.b_in[neuron] = 1.0 - 2 * len(read)
-        mlp.W_out[neuron, _direction(variable, outcome)] = 1.0
+        mlp.W_out[neuron, variable.directions[outcome]] = 1.0
 
 
-def _write_decoding(mlp: MLP, placed: Placed, variable: Variable, first: int) -> None:
+def _write_decoding(mlp: MLP, placed: Placed, variable: Variable, work: Lookup, first: int) -> None:
     """Two neurons for each step: their difference is 0 below it, 1 above it, and steep between two values."""
-    assert isinstance(variable.work, Lookup)
-    values, classes = _ladder(variable)
-    mlp.b_out[_direction(variable, classes[0])] += 1.0
-    neuron = first
-    for low, high, before, after in zip(values, values[1:], classes, classes[1:], strict=False):
-        if before == after:
-            continue
-        slope, middle = 2 / (high - low), (low + high) / 2
-        for sign, shift in ((1.0, 0.5), (-1.0, -0.5)):
-            for term, times in variable.work.terms:
-                mlp.W_in[_direction(placed.variables[term], 0), neuron] += slope * times
-            mlp.b_in[neuron] = shift - slope * middle
-            mlp.W_out[neuron, _direction(variable, after)] += sign
-            mlp.W_out[neuron, _direction(variable, before)] -= sign
-            neuron += 1
+    steps, lowest = _steps(variable, work)
+    mlp.b_out[variable.directions[lowest]] += 1.0
+    signs = [(step, sign) for step in steps for sign in (1.0, -1.0)]
+    for neuron, ((low, high, before, after), sign) in enumerate(signs, first):
+        # The difference rises by 2 / (high - low): half of that (as a factor) is read, and half written.
+        slope = (2 / (high - low)) ** 0.5
+        for term, times in work.terms:
+            mlp.W_in[placed.variables[term].directions[0], neuron] += slope * times
+        mlp.b_in[neuron] = sign / 2 / slope - slope * (low + high) / 2
+        mlp.W_out[neuron, variable.directions[after]] += sign * slope
+        mlp.W_out[neuron, variable.directions[before]] -= sign * slope
 
 
-def _ladder(variable: Variable) -> tuple[list[float], list[int]]:
-    """The values of the number that is decoded, in order, and the class that each becomes."""
-    assert isinstance(variable.work, Lookup)
-    outcome = variable.work.table.outcome
-    values = sorted(outcome)
-    return [float(value) for (value,) in values], [variable.kept[outcome[value]] for value in values]
+def _steps(variable: Variable, work: Lookup) -> tuple[list[tuple[float, float, int, int]], int]:
+    """Where its class changes as a number grows: (low, high, before, after); and the class of the lowest."""
+    outcome = work.table.outcome
+    ladder = [(float(value), variable.kept[outcome[value,]]) for (value,) in sorted(outcome)]
+    steps = [
+        (low, high, before, after) for (low, before), (high, after) in pairwise(ladder) if before != after
+    ]
+    return steps, ladder[0][1]
 
 
-def _n_neurons(placed: Placed, variable: Variable) -> int:
-    assert isinstance(variable.work, Lookup)
-    if not variable.work.terms:
-        return len(placed.coarse(variable.work.table, variable))
-    _, classes = _ladder(variable)
-    return 2 * sum(before != after for before, after in zip(classes, classes[1:], strict=False))
-
-
-def _bos(placed: Placed) -> int:
-    """The direction in which <bos> differs from every letter."""
-    words = placed.variables[TOKENS]
-    return _direction(words, words.kept[BOS])
-
-
-def _direction(variable: Variable, index: int) -> int:
-    return variable.directions[0 if variable.is_number else index]
+def _n_neurons(placed: Placed, variable: Variable, work: Lookup) -> int:
+    return 2 * len(_steps(variable, work)[0]) if work.terms else len(placed.coarse(work.table, variable))

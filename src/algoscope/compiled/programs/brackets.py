@@ -5,8 +5,16 @@ from __future__ import annotations
 from operator import eq
 
 from algoscope.compiled.language import (
-    Discrete, apply, everything, marked, mean, positions, select, tokens, width,
-)  # fmt: skip
+    Discrete,
+    apply,
+    everything,
+    marked,
+    mean,
+    positions,
+    select,
+    tokens,
+    width,
+)
 from algoscope.compiled.program import program
 
 step = apply(lambda bracket: {"(": 1, ")": -1}.get(bracket, 0), tokens)

@@ -5,8 +5,16 @@ from __future__ import annotations
 from operator import eq
 
 from algoscope.compiled.language import (
-    Discrete, aggregate, apply, everything, marked, positions, select, tokens, width,
-)  # fmt: skip
+    Discrete,
+    aggregate,
+    apply,
+    everything,
+    marked,
+    positions,
+    select,
+    tokens,
+    width,
+)
 from algoscope.compiled.program import program
 
 previous = select(positions, positions - 1, eq)

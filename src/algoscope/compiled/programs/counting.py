@@ -6,8 +6,17 @@ from fractions import Fraction
 from operator import eq
 
 from algoscope.compiled.language import (
-    Discrete, aggregate, apply, everything, marked, mean, positions, select, tokens, width,
-)  # fmt: skip
+    Discrete,
+    aggregate,
+    apply,
+    everything,
+    marked,
+    mean,
+    positions,
+    select,
+    tokens,
+    width,
+)
 from algoscope.compiled.program import program
 
 same = select(tokens, tokens, eq)
@@ -106,4 +115,4 @@ def running_difference() -> Discrete:
 @program("ab", length=range(1, 11), answered="last")
 def at_least_half() -> Discrete:
     """Is at least every second letter an a?"""
-    return ~(mean(everything, tokens == "b").named("share of b") > 1 / 2)
+    return ~(mean(everything, tokens == "b").named("share of b") > Fraction(1, 2))

@@ -5,8 +5,15 @@ from __future__ import annotations
 from operator import eq, gt, lt
 
 from algoscope.compiled.language import (
-    Discrete, aggregate, apply, marked, positions, select, tokens, width,
-)  # fmt: skip
+    Discrete,
+    aggregate,
+    apply,
+    marked,
+    positions,
+    select,
+    tokens,
+    width,
+)
 from algoscope.compiled.program import program
 
 previous = select(positions, positions - 1, eq)
