@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from algoscope.compiled.interpreter import run
 from algoscope.compiled.noise import Noise
 from algoscope.compiled.programs.library import PROGRAMS
 from algoscope.tasks.door import check
+
+DOCS = Path(__file__).parents[2] / "docs/compiled.md"
 
 
 def every(answer: Callable[[str, int], Any]) -> Callable[[str], list[Any]]:
@@ -116,3 +119,14 @@ def test_the_interpreter_answers_as_the_program_should(name, compiled, text_of):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_is_a_task_that_passes_the_door(name, compiled):
     assert check(compiled(name).task, ()) is compiled(name).task
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_docs_have_each_program_with_its_sizes(name, compiled):
+    program, config = PROGRAMS[name], compiled(name).model.config
+    lengths = " to ".join(str(length) for length in sorted({program.lengths[0], program.longest}))
+    sees = "causal" if program.causal else "both ways"
+    neurons = config.d_mlp or "none"
+    sizes = f"{config.n_layers} | {config.n_heads} | {neurons} | {config.d_model}"
+    line = f"| `{name}` | {program.asks} | {program.alphabet}, {lengths} | {sees} | {sizes} |\n"
+    assert line in DOCS.read_text()

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from algoscope.compiled.codes import codes
 from algoscope.compiled.graph import Node, TrueGraph, true_graph
+from algoscope.compiled.interpreter import run
 from algoscope.compiled.lowered import lower
 from algoscope.compiled.matters import computed, mattering
 from algoscope.compiled.noise import Noise, hide, shuffled
@@ -24,7 +25,7 @@ from algoscope.model.transformer import Transformer
 from algoscope.tasks.answers import right
 
 CHECKED = 500
-"""On how many inputs a model with noise is asked whether it still answers as the program does."""
+"""On how many inputs a new model is asked whether it answers as its program does."""
 TRIED = 1000
 """On how many inputs, at most, a node's values are put in place of one another."""
 
@@ -81,7 +82,8 @@ class Compiled:
 def compile(program: Program, noise: Noise | None = None) -> Compiled:
     """The program as a model, as plain as it can be or hidden by noise.
 
-    Raises UserError if the noise is so large that it changes answers.
+    Raises UserError for noise so large that it changes answers, and for an aggregate that finds different
+    values at the positions that it selects.
 
     >>> from algoscope.compiled.programs.counting import histogram
     >>> compiled = compile(histogram)
@@ -103,14 +105,19 @@ def compile(program: Program, noise: Noise | None = None) -> Compiled:
         model = Transformer(shape).requires_grad_(False)
         write(model, placed, task)
         basis = hide(model, placed, noise)
-        _check(model, task, noise)
+    _check(program, model, task, noise)
     variables = tuple(placed.variables.values())
     return Compiled(program, model, task, variables, true_graph(placed), basis, placed)
 
 
-def _check(model: Transformer, task: ProgramTask, noise: Noise) -> None:
-    examples = task.sample(CHECKED, seed=noise.seed)
+def _check(program: Program, model: Transformer, task: ProgramTask, noise: Noise | None) -> None:
+    examples = task.sample(CHECKED, seed=0)
     wrong = ~right(examples.at_answers(model(examples.tokens)), examples.labels)
-    if wrong.any():
-        count = f"{int(wrong.sum())} of {len(wrong)}"
-        raise UserError(f"{count} answers of {task.name} are wrong with {noise}: give less noise")
+    if not wrong.any():
+        return
+    first = examples.tokens[examples.row_example[wrong][0]]
+    # Raises, and says why, where the program itself has no answer.
+    run(program, "".join(program.alphabet[token] for token in first if token < len(program.alphabet)))
+    assert noise is not None, "plain weights compute what the interpreter does"
+    count = f"{int(wrong.sum())} of {len(wrong)}"
+    raise UserError(f"{count} answers of {task.name} are wrong with {noise}: give less noise")
