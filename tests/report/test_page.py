@@ -115,8 +115,8 @@ def test_in_a_browser_no_text_breaks_out_of_the_page(evil_study, tmp_path):
 
 
 @pytest.fixture
-def counted_study(bracket_checkpoint):
-    return run_study(bracket_checkpoint, Brackets(), Brackets().sample(300, seed=0))
+def counted_study(untrained):
+    return run_study(untrained, Brackets(), Brackets().sample(300, seed=0))
 
 
 def test_inputs_are_shown_with_marks_and_tables_with_rounded_numbers(evil_study):
