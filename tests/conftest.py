@@ -19,6 +19,9 @@ from algoscope.checkpoints.checkpoint import Checkpoint
 from algoscope.model.config import ACTIVATIONS, Config
 from algoscope.model.processing import process
 from algoscope.model.transformer import Transformer
+from algoscope.questions.study import Study
+from algoscope.stories.run import run_study
+from algoscope.tasks.brackets import Brackets
 
 # Models this small are slower on several threads, and far slower where cores are busy.
 torch.set_num_threads(1)
@@ -162,6 +165,11 @@ def untrained() -> Checkpoint:
     )  # fmt: skip
     model = Transformer(config, seed=5).requires_grad_(False)
     return Checkpoint(model, "brackets", {}, (), "untrained")
+
+
+@pytest.fixture(scope="session")
+def untrained_study(untrained: Checkpoint) -> Study:
+    return run_study(untrained, Brackets(), Brackets().sample(300, seed=0))
 
 
 @pytest.fixture(scope="session")
