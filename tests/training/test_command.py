@@ -27,8 +27,8 @@ STEPS = 800
 
 def test_a_users_own_task_is_trained_stopped_by_ctrl_c_and_resumed(tmp_path, monkeypatch, capsys):
     out = tmp_path / "first.safetensors"
-    words = ["train", f"{SMALL}:First", "--seed", "1", "--out", str(out), "--batch", "8", "--d-model", "16"]
-    words += ["--steps", str(STEPS)]
+    words = ["train", f"{SMALL}:First", "--seed", "1", "--out", str(out), "--batch", "8"]
+    words += ["--d-model", "16", "--n-layers", "1", "--steps", str(STEPS)]
     process = algoscope(*words)
     deadline = time.monotonic() + 60
     while not out.exists() and time.monotonic() < deadline:
@@ -49,7 +49,7 @@ def test_a_users_own_task_is_trained_stopped_by_ctrl_c_and_resumed(tmp_path, mon
     training = checkpoint.read(out).training
     assert training["steps"] == STEPS
     assert training["command"] == (
-        f"algoscope train small_tasks.py:First --seed 1 --d-model 16 --steps {STEPS} --batch 8"
+        f"algoscope train small_tasks.py:First --seed 1 --n-layers 1 --d-model 16 --steps {STEPS} --batch 8"
     )
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
 
