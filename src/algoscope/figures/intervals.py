@@ -24,6 +24,7 @@ def intervals(
             x=numbers,
             y=list(map(escape, measured)),
             mode="markers",
+            cliponaxis=False,
             marker={"color": BLUE, "size": 9},
             error_x={
                 "type": "data",

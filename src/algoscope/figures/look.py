@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
+from html import escape
 
 import plotly.graph_objects as go
 
@@ -10,6 +12,8 @@ import plotly.graph_objects as go
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 SKY, VERMILION, BLACK = "#56B4E9", "#D55E00", "#000000"
 INK, FAINT = "#24292f", "#e4e7eb"
+IMPOSSIBLE = "#dfe3e8"
+"""Of cells that cannot have a value: white is a value, the lowest or the middle one."""
 
 GROUP_COLOURS: Mapping[str, str] = {
     "balanced": BLUE,
@@ -37,6 +41,7 @@ LOOK = go.layout.Template(
             "linecolor": "#b0b7c0",
             "ticks": "outside",
             "automargin": True,
+            "title_standoff": 8,
         },
         "yaxis": {
             "gridcolor": FAINT,
@@ -44,11 +49,43 @@ LOOK = go.layout.Template(
             "linecolor": "#b0b7c0",
             "ticks": "",
             "automargin": True,
+            # With a distance given, the margin grows to hold the title; else it lies on long labels.
+            "title_standoff": 10,
         },
         "hoverlabel": {"font_size": 12},
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "itemsizing": "constant"},
     }
 )
+
+
+KEY = 70
+"""Pixels above the panels that `coloured` takes."""
+PANEL_TITLE = 26
+"""Pixels of a line over each panel."""
+
+
+def coloured(figure: go.Figure, measure: str, **scale: object) -> go.Figure:
+    """The figure with a key of its colours above the panels: what they measure, and a bar with numbers.
+
+    Beside the panels, a bar would take a third of a narrow page, and its title would be as long as it is.
+    """
+    bar = {
+        "orientation": "h", "len": 200, "lenmode": "pixels", "thickness": 10, "x": 0, "xanchor": "left",
+        "xpad": 0, "yref": "container", "y": 1, "yanchor": "top", "ypad": 26, "nticks": 5,
+    }  # fmt: skip
+    title = {"text": escape(measure), "font_size": 13, "x": 0, "xref": "paper", "y": 1, "yanchor": "top"}
+    return figure.update_layout(
+        coloraxis={"colorbar": bar, **scale}, title=title | {"pad": {"t": 6}}, margin_t=KEY + PANEL_TITLE
+    )
+
+
+def wrapped(text: str, width: int = 34) -> str:
+    """The text in lines of at most so many letters: a title beside an axis must not be longer than it.
+
+    >>> wrapped("rise of the loss, in even guesses", 20)
+    'rise of the loss, in<br>even guesses'
+    """
+    return "<br>".join(escape(line) for line in textwrap.wrap(text, width))
 
 
 def group_colours(groups: Sequence[str]) -> dict[str, str]:

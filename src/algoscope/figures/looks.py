@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
-from algoscope.figures.look import LOOK, WEIGHTS
+from algoscope.figures.look import IMPOSSIBLE, LOOK, WEIGHTS, coloured
 
 Pair = tuple[Float[np.ndarray, "query key"], Float[np.ndarray, "query key"]]
 """A head's mean attention, and what a pattern would give."""
@@ -24,10 +24,10 @@ def attention_beside(
     """A row for each head: mean attention on the left, the best pattern on the right, all on one scale.
 
     The pairs' names are what stands over the left and over the right; `queries` are each pair's places.
-    NaN is left blank.
+    NaN is grey.
     """
     heights = [min(max(QUERY * len(each), LEAST_HEIGHT), MOST_HEIGHT) for each in queries]
-    gap = 78
+    gap = 54
     total = sum(heights) + gap * (len(heights) - 1)
     figure = make_subplots(
         rows=len(pairs),
@@ -40,14 +40,16 @@ def attention_beside(
     for row, (pair, places) in enumerate(zip(pairs.values(), queries, strict=True), start=1):
         for column, weights in enumerate(pair, start=1):
             figure.add_trace(_panel(weights, places, keys), row=row, col=column)
-    figure.update_xaxes(title="key", type="category", showgrid=False, ticks="", tickfont_size=10, nticks=12)
+    figure.update_xaxes(
+        type="category", showgrid=False, ticks="", tickfont_size=10, tickangle=0, nticks=12
+    )
     figure.update_yaxes(
         autorange="reversed", type="category", showgrid=False, ticks="", tickfont_size=10, nticks=12
     )
     figure.update_yaxes(title="query", col=1)
-    bar = {"title": "weight", "title_side": "right"}
-    axis = {"colorscale": WEIGHTS, "cmin": 0, "colorbar": bar}
-    return figure.update_layout(template=LOOK, height=total + 110, coloraxis=axis, margin_t=44)
+    figure.update_xaxes(title="key", row=len(pairs))
+    figure.update_layout(template=LOOK, height=total + 150, plot_bgcolor=IMPOSSIBLE)
+    return coloured(figure, "attention", colorscale=WEIGHTS, cmin=0)
 
 
 def _panel(weights: Float[np.ndarray, "query key"], places: Sequence[int], keys: Sequence[int]) -> go.Heatmap:

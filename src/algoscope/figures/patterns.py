@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
-from algoscope.figures.look import LOOK, WEIGHTS
+from algoscope.figures.look import LOOK, WEIGHTS, coloured
 
 
 def attention_panels(
@@ -42,6 +42,5 @@ def attention_panels(
     )
     figure.update_xaxes(title="key", row=rows)
     figure.update_yaxes(title="query", col=1)
-    bar = {"title": "weight", "len": 0.6}
-    axis = {"colorscale": WEIGHTS, "cmin": 0, "colorbar": bar}
-    return figure.update_layout(template=LOOK, height=90 + 370 * rows, coloraxis=axis)
+    figure.update_layout(template=LOOK, height=130 + 370 * rows)
+    return coloured(figure, "attention", colorscale=WEIGHTS, cmin=0)

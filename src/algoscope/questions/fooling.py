@@ -76,7 +76,7 @@ def fooling(seen: Seen) -> Section:
     kinds = by_kind(correct, fresh.examples, fresh.groups)
     several = len(fresh.examples.labels) > len(fresh.examples)
     answers = by_answer(correct, fresh.examples) if several else {}
-    rates = kinds | {f"answer {number + 1}": rate for number, rate in answers.items()}
+    rates = kinds | {f"answer {number}": rate for number, rate in answers.items()}
     findings = [_rate(together(kinds)), _best(found), _unsure(found)]
     if answers:
         findings.append(_each(answers))
