@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
-from algoscope.figures.look import LOOK, VERMILION, WEIGHTS, coloured
+from algoscope.figures.look import LOOK, VERMILION, WEIGHTS, coloured, wrapped
 
 
 def attention_bars(mean: Float[np.ndarray, "key"], query: int, most: int, over: str) -> go.Figure:
@@ -24,7 +24,7 @@ def attention_bars(mean: Float[np.ndarray, "key"], query: int, most: int, over: 
             hovertemplate="position %{x}: %{y:.3f}<extra></extra>",
         )
     )
-    figure.update_xaxes(title="position that is read (0 is the first token)", dtick=2, showgrid=False)
+    figure.update_xaxes(title=wrapped("position that is read (0 is the first token)", 28), showgrid=False)
     figure.update_yaxes(title=f"mean attention from position {query}<br>({escape(over)})", rangemode="tozero")
     return figure.update_layout(template=LOOK, height=340, margin_l=84, margin_t=16, bargap=0.15)
 
@@ -46,7 +46,8 @@ def attention_viewer(
         rows=rows,
         cols=columns,
         subplot_titles=[f"head {head}" for head in heads],
-        horizontal_spacing=0.09,
+        shared_yaxes=True,
+        horizontal_spacing=0.04,
         vertical_spacing=0.26 / rows,
     )
     for example, (pattern, words) in enumerate(zip(patterns, tokens, strict=True)):

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
-from algoscope.figures.look import AROUND, IMPOSSIBLE, LOOK, WEIGHTS, coloured
+from algoscope.figures.look import AROUND, IMPOSSIBLE, LOOK, WEIGHTS, coloured, wrapped
 
 FEW_ROWS, FEW_COLUMNS = 14, 16
 """Up to so many rows of a panel, and columns of all panels together, each cell shows its number."""
@@ -32,14 +32,18 @@ def heatmaps(
     lies below it from what lies above. NaN is grey: a cell that can have no value.
     """
     figure = make_subplots(
-        rows=1, cols=len(panels), subplot_titles=[escape(title) for title in panels], horizontal_spacing=0.07
+        rows=1,
+        cols=len(panels),
+        subplot_titles=[escape(title) for title in panels],
+        shared_yaxes=True,
+        horizontal_spacing=0.03,
     )
     few = len(rows) <= FEW_ROWS and len(columns) * len(panels) <= FEW_COLUMNS
     scale = _scale(panels, middle)
     for index, values in enumerate(panels.values()):
         trace = go.Heatmap(
             z=values.astype("float32"),
-            x=list(map(escape, columns)),
+            x=[wrapped(column, 12) for column in columns],
             y=list(map(escape, rows)),
             coloraxis="coloraxis",
             texttemplate=_digits(panels) if few else None,

@@ -59,8 +59,8 @@ LOOK = go.layout.Template(
 
 
 KEY = 70
-"""Pixels above the panels that `coloured` takes."""
-PANEL_TITLE = 26
+"""Pixels that it takes above the panels."""
+PANEL_TITLE = 22
 """Pixels of a line over each panel."""
 
 
@@ -74,12 +74,15 @@ def coloured(figure: go.Figure, measure: str, **scale: object) -> go.Figure:
         "xpad": 0, "yref": "container", "y": 1, "yanchor": "top", "ypad": 26, "nticks": 5,
     }  # fmt: skip
     title = {"text": escape(measure), "font_size": 13, "x": 0, "xref": "paper", "y": 1, "yanchor": "top"}
+    # Subplots' titles are annotations.
+    above = KEY + (PANEL_TITLE if figure.layout.annotations else 0)
+    figure.update_annotations(font_size=13)
     return figure.update_layout(
-        coloraxis={"colorbar": bar, **scale}, title=title | {"pad": {"t": 6}}, margin_t=KEY + PANEL_TITLE
+        coloraxis={"colorbar": bar, **scale}, title=title | {"pad": {"t": 6}}, margin_t=above
     )
 
 
-def wrapped(text: str, width: int = 34) -> str:
+def wrapped(text: str, width: int = 24) -> str:
     """The text in lines of at most so many letters: a title beside an axis must not be longer than it.
 
     >>> wrapped("rise of the loss, in even guesses", 20)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
 import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
-from algoscope.figures.look import IMPOSSIBLE, LOOK, WEIGHTS, coloured
+from algoscope.figures.look import IMPOSSIBLE, LOOK, WEIGHTS, coloured, wrapped
 
 Pair = tuple[Float[np.ndarray, "query key"], Float[np.ndarray, "query key"]]
 """A head's mean attention, and what a pattern would give."""
@@ -27,15 +26,16 @@ def attention_beside(
     NaN is grey.
     """
     heights = [min(max(QUERY * len(each), LEAST_HEIGHT), MOST_HEIGHT) for each in queries]
-    gap = 54
+    gap = 62
     total = sum(heights) + gap * (len(heights) - 1)
     figure = make_subplots(
         rows=len(pairs),
         cols=2,
-        subplot_titles=[escape(title) for titles in pairs for title in titles],
+        subplot_titles=[wrapped(title, 30) for titles in pairs for title in titles],
         row_heights=heights,
         vertical_spacing=gap / total if len(pairs) > 1 else 0,
-        horizontal_spacing=0.08,
+        shared_yaxes=True,
+        horizontal_spacing=0.04,
     )
     for row, (pair, places) in enumerate(zip(pairs.values(), queries, strict=True), start=1):
         for column, weights in enumerate(pair, start=1):
@@ -48,8 +48,9 @@ def attention_beside(
     )
     figure.update_yaxes(title="query", col=1)
     figure.update_xaxes(title="key", row=len(pairs))
-    figure.update_layout(template=LOOK, height=total + 150, plot_bgcolor=IMPOSSIBLE)
-    return coloured(figure, "attention", colorscale=WEIGHTS, cmin=0)
+    figure.update_layout(template=LOOK, height=total + 170, plot_bgcolor=IMPOSSIBLE)
+    # Room for titles of two lines.
+    return coloured(figure, "attention", colorscale=WEIGHTS, cmin=0).update_layout(margin_t=116)
 
 
 def _panel(weights: Float[np.ndarray, "query key"], places: Sequence[int], keys: Sequence[int]) -> go.Heatmap:

@@ -23,7 +23,8 @@ def attention_panels(
         rows=rows,
         cols=columns,
         subplot_titles=list(map(escape, panels)),
-        horizontal_spacing=0.09,
+        shared_yaxes=True,
+        horizontal_spacing=0.04,
         vertical_spacing=0.2 / rows,
     )
     shown = list(map(escape, labels))

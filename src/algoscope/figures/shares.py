@@ -61,7 +61,7 @@ def neurons_against_share(
     figure.update_xaxes(title=wrapped(axes[0]), range=[-0.03, 1.03])
     figure.update_yaxes(title=wrapped(axes[1]))
     figure.add_vline(0.5, line_dash="dot", line_color=INK, line_width=1)
-    figure.update_layout(template=LOOK, height=520, sliders=[slider], margin={"b": 130, "t": 86})
+    figure.update_layout(template=LOOK, height=520, sliders=[slider], margin={"b": 130, "t": 96})
     title = {"text": escape(titles[0]), "font_size": 14, "x": 0, "xref": "paper", "y": 0.97}
     return figure.update_layout(title=title)
 

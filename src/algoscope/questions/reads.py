@@ -190,7 +190,12 @@ def _figures(seen: Seen, found: list[HeadCircuits]) -> tuple[Illustration, ...]:
     heads = [f"head {each.head}" for each in found]
     layers = [[at for at, _ in each] for _, each in groupby(enumerate(found), lambda one: one[1].head.layer)]
     chunks = [each[start : start + PANELS] for each in layers for start in range(0, len(each), PANELS)]
-    return tuple(kind.panels(heads, chunk) for kind in kinds for chunk in chunks)
+    several = len(layers) > 1
+    return tuple(
+        kind.panels(heads, chunk, f", layer {found[chunk[0]].head.layer}" if several else "")
+        for kind in kinds
+        for chunk in chunks
+    )
 
 
 @dataclass(frozen=True)
@@ -204,7 +209,7 @@ class Drawn:
     rows: tuple[str, ...]
     columns: tuple[str, ...]
 
-    def panels(self, heads: list[str], chunk: list[int]) -> Illustration:
+    def panels(self, heads: list[str], chunk: list[int], where: str) -> Illustration:
         """Some heads side by side: all rows and columns, or the strongest where there are many."""
         tables = [self.tables[index] for index in chunk]
         rows, columns = strongest(torch.stack(tables).nan_to_num().norm(dim=0), MOST)
@@ -219,4 +224,4 @@ class Drawn:
         )
         many = max(len(self.rows), len(self.columns)) > MOST
         cut = f" Of many, the {MOST} rows and columns of largest norm." if many else ""
-        return Illustration(figure, f"{self.what}: {meaning}.{cut}")
+        return Illustration(figure, f"{self.what}{where}: {meaning}.{cut}")

@@ -56,8 +56,9 @@ def sentence(text: str) -> str:
 
 
 def wide(figure: Figure) -> bool:
-    """Whether a figure has panels, or cells with numbers, which a narrow page would squeeze: it scrolls."""
-    return any(trace.type == "heatmap" or trace.xaxis not in (None, "x") for trace in figure.data)
+    """Whether a narrow page would squeeze it (panels, cells, a slider), so that it scrolls instead."""
+    panels = any(trace.type == "heatmap" or trace.xaxis not in (None, "x") for trace in figure.data)
+    return panels or bool(figure.layout.sliders)
 
 
 def cell(value: str | float | int | None) -> str:
