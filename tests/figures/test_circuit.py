@@ -21,7 +21,7 @@ def test_the_strongest_edge_is_the_widest_and_says_its_effect():
 
 def test_every_component_is_drawn_once_and_the_answer_last():
     (nodes,) = (
-        trace for trace in circuit_diagram(EDGES, COMPONENTS, {}, 5.0).data if trace.text and len(trace.text) > 1
+        each for each in circuit_diagram(EDGES, COMPONENTS, {}, 5.0).data if each.text and len(each.text) > 1
     )
     assert set(nodes.text) == {*map(str, COMPONENTS), "answer"}
     places = dict(zip(nodes.text, nodes.x, strict=True))

@@ -59,8 +59,8 @@ class Tracking:
 
 
 def places(examples: Examples, real: Mask, single: Sequence[int] = ()) -> dict[str, Mask]:
-    """Where units are looked at: each answer by its number from 0 (or stretches of answers, where there are many),
-    positions of your choice, and all others. `real` marks what is no padding.
+    """Where units are looked at: each answer by its number, from 0 (stretches of answers, where there are
+    many), positions of your choice, and all others. `real` marks what is no padding.
     """
     most = int(examples.answered.sum(1).max())
     number, width = examples.answered.cumsum(1) - 1, -(-most // STRETCHES)

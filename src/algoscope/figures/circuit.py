@@ -74,12 +74,15 @@ def _line(start: tuple[float, float], end: tuple[float, float], edge: Edge, larg
 
 
 def _hover(start: tuple[float, float], end: tuple[float, float], edge: Edge, gap: float) -> go.Scatter:
-    """A number at the middle of the arc, on white: on a wide arc it could not be read."""
+    """A number on the arc, on white: on a wide arc it could not be read.
+
+    A third of the way, since halfway to an MLP there are heads.
+    """
     x, y = _curve(start, end)
     text = f"{edge.sender} → {edge.receiver}<br>{edge.effect:.2f} of {gap:.2f} logits<extra></extra>"
     return go.Scatter(
-        x=[x[12]],
-        y=[y[12]],
+        x=[x[8]],
+        y=[y[8]],
         mode="markers+text",
         marker={"size": 24, "color": "rgba(255,255,255,.8)"},
         text=[f"{edge.effect:.1f}"],

@@ -16,6 +16,8 @@ FEW_ROWS, FEW_COLUMNS = 14, 16
 """Up to so many rows of a panel, and columns of all panels together, each cell shows its number."""
 CELL, ROW = 30, 14
 """Pixels, the least height of a cell that shows its number, and of one that doesn't."""
+LETTERS = 90
+"""Under all panels together, with a page that is narrow."""
 
 
 def heatmaps(
@@ -55,9 +57,12 @@ def heatmaps(
     figure.update_yaxes(autorange="reversed", type="category", showgrid=False, ticks="")
     figure.update_yaxes(title=escape(axes[0]), col=1)
     if not few:
-        # Numbers that stand on their side are hard to read: fewer of them, upright.
-        figure.update_xaxes(tickangle=0, tickfont_size=11, nticks=max(16 // len(panels), 4))
         figure.update_yaxes(tickfont_size=11)
+        figure.update_xaxes(tickfont_size=11)
+    if len(columns) * len(panels) > FEW_COLUMNS:
+        # Names that stand on their side are hard to read: fewer of them, upright.
+        longest = max(map(len, columns))
+        figure.update_xaxes(tickangle=0, nticks=max(LETTERS // (longest + 2) // len(panels), 3))
     height = 166 + (max(CELL * len(rows), 90) if few else min(max(ROW * len(rows), 200), 590))
     figure.update_layout(template=LOOK, height=height, plot_bgcolor=IMPOSSIBLE)
     return coloured(figure, measure, **scale)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import cycle
 
 import plotly.graph_objects as go
 
@@ -88,15 +89,16 @@ def wrapped(text: str, width: int = 24) -> str:
     >>> wrapped("rise of the loss, in even guesses", 20)
     'rise of the loss, in<br>even guesses'
     """
-    return "<br>".join(escape(line) for line in textwrap.wrap(text, width))
+    # A token's name is left as it is, spaces and all.
+    lines = textwrap.wrap(text, width, break_long_words=False) if len(text) > width else [text]
+    return "<br>".join(map(escape, lines))
 
 
 def group_colours(groups: Sequence[str]) -> dict[str, str]:
-    """A colour for each group: the one it has in every figure, or the next of the palette."""
-    return {
-        name: GROUP_COLOURS.get(name, OTHER_COLOURS[index % len(OTHER_COLOURS)])
-        for index, name in enumerate(groups)
-    }
+    """A colour for each group: the one it has in every figure, or the next of those that are left."""
+    known = {name: GROUP_COLOURS[name] for name in groups if name in GROUP_COLOURS}
+    left = cycle(colour for colour in OTHER_COLOURS if colour not in known.values())
+    return {name: known.get(name) or next(left) for name in groups}
 
 
 def faded(colour: str, opacity: float) -> str:

@@ -40,9 +40,7 @@ def attention_beside(
     for row, (pair, places) in enumerate(zip(pairs.values(), queries, strict=True), start=1):
         for column, weights in enumerate(pair, start=1):
             figure.add_trace(_panel(weights, places, keys), row=row, col=column)
-    figure.update_xaxes(
-        type="category", showgrid=False, ticks="", tickfont_size=10, tickangle=0, nticks=12
-    )
+    figure.update_xaxes(type="category", showgrid=False, ticks="", tickfont_size=10, tickangle=0, nticks=12)
     figure.update_yaxes(
         autorange="reversed", type="category", showgrid=False, ticks="", tickfont_size=10, nticks=12
     )

@@ -42,7 +42,7 @@ def position_points(
         )
     figure.add_hline(y=0, line_color="#59636e", line_width=1)
     ends = [min(positions) - 0.6, max(positions) + 0.6]
-    figure.update_xaxes(title="position", dtick=1, showgrid=False, zeroline=False, range=ends)
+    figure.update_xaxes(title="position", dtick=2, tickangle=0, showgrid=False, zeroline=False, range=ends)
     figure.update_yaxes(title=wrapped(measure))
     return figure.update_layout(template=LOOK, height=340)
 

@@ -33,8 +33,8 @@ def against_share(
     figure.update_xaxes(title=wrapped(axes[0], 20), range=[-0.03, 1.03])
     figure.update_yaxes(title=wrapped(axes[1]), col=1)
     figure.add_vline(0.5, line_dash="dot", line_color=INK, line_width=1)
-    legend = {"itemsizing": "constant", "y": -0.24, "yanchor": "top"}
-    return figure.update_layout(template=LOOK, height=430, legend=legend, margin_b=96)
+    legend = {"itemsizing": "constant", "y": -0.3, "yanchor": "top"}
+    return figure.update_layout(template=LOOK, height=450, legend=legend, margin_b=116)
 
 
 def neurons_against_share(
@@ -58,7 +58,7 @@ def neurons_against_share(
         for rank, (neuron, title) in enumerate(zip(values, titles, strict=True))
     ]
     slider = {"steps": steps, "currentvalue": {"prefix": "rank "}, "pad": {"t": 62}, "ticklen": 0}
-    figure.update_xaxes(title=wrapped(axes[0]), range=[-0.03, 1.03])
+    figure.update_xaxes(title=wrapped(axes[0], 40), range=[-0.03, 1.03])
     figure.update_yaxes(title=wrapped(axes[1]))
     figure.add_vline(0.5, line_dash="dot", line_color=INK, line_width=1)
     figure.update_layout(template=LOOK, height=520, sliders=[slider], margin={"b": 130, "t": 96})

@@ -213,7 +213,11 @@ def _scores(found: list[Looking]) -> Illustration:
     rows = [[look[name] for name in wanted] for look in judged.values()]
     values = np.array([[np.nan if fit is None else fit.score for fit in row] for row in rows])
     figure = heatmaps(
-        {"": values}, tuple(judged), tuple(wanted), ("head", "pattern"), "score: the share of attention that lies where the pattern puts it"
+        {"": values},
+        tuple(judged),
+        tuple(wanted),
+        ("head", "pattern"),
+        "share of attention where the pattern puts it",
     )
     caption = (
         "How well patterns fit each head's attention, 1 for exactly: evenness, and those that fit one of "

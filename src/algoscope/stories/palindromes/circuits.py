@@ -172,12 +172,10 @@ def outputs(seen: Seen) -> Section:
         else SAYS_MORE.missing("it says the same on all examples of a class, or there is only one"),
         PLACE.measured(
             deviation / max(between, 1e-12),
-            f"a standard deviation of {deviation:.3g} over inputs on average",
+            f"a standard deviation of {deviation:.4f} over inputs on average",
         ),
     )
-    chart = position_points(
-        values[:SHOWN].numpy(), range(1, END_POSITION), NUMBERS, TOWARDS
-    )
+    chart = position_points(values[:SHOWN].numpy(), range(1, END_POSITION), NUMBERS, TOWARDS)
     figure = Illustration(chart, f"The value at each position through both heads, on {SHOWN} examples.")
     return Section("outputs", question, text, findings, (figure,))
 
