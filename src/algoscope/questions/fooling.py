@@ -157,7 +157,7 @@ def _each(answers: Mapping[int, ErrorRate]) -> Finding:
         return EACH_ANSWER.missing("no place in the order of answers is answered often enough to tell")
     worst = max(judged, key=lambda number: judged[number].wrong)
     rate, rest = judged[worst], len(answers) - len(judged)
-    said = f"most often wrong is answer {worst + 1}: {rate.wrong:,} of {rate.count:,}"
+    said = f"most often wrong is answer {worst}: {rate.wrong:,} of {rate.count:,}"
     note = f"{rest} places are answered too seldom to tell" if rest else ""
     return EACH_ANSWER.measured([each.at_most for each in judged.values()], said, note)
 
