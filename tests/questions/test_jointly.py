@@ -53,7 +53,7 @@ def test_two_heads_that_do_the_same_can_each_be_spared_and_not_both(asked, found
     ((parts, alone, both, _),) = section.tables[0].rows
     assert parts == "0.0, 0.2"
     assert alone < 0.01
-    assert both.startswith("1 ")
+    assert both.startswith("1.000 ")
 
 
 def test_what_is_idle_can_be_spared_together(asked, found, verdicts):
