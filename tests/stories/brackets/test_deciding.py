@@ -17,8 +17,9 @@ def test_two_deciding_heads_are_drawn_against_each_other_a_point_for_each_string
     section = deciding_heads(seen)
     (drawn,) = section.illustrations
     assert "Here one head" not in section.text
-    axes = drawn.figure.layout.xaxis.title.text, drawn.figure.layout.yaxis.title.text
-    assert axes == ("head 2.0 towards “unbalanced” (logits)", "head 2.1 towards “unbalanced” (logits)")
+    titles = [axis.title.text.replace("<br>", " ") for axis in drawn.figure.select_xaxes()]
+    titles += [axis.title.text.replace("<br>", " ") for axis in drawn.figure.select_yaxes()]
+    assert titles == [f"head {head} towards “unbalanced” (logits)" for head in ("2.0", "2.1")]
     points = {
         (float(x), float(y)) for trace in drawn.figure.data for x, y in zip(trace.x, trace.y, strict=True)
     }
