@@ -62,25 +62,34 @@ class SlowRun:
     def normalized(self, name: str, vector: np.ndarray, scale: float) -> np.ndarray:
         if self.config.normalization_type == "none":
             return vector
-        out = (vector - vector.mean()) / scale
+        out = self.centred(vector) / scale
         learnt = self.config.normalization_type == "LN"
         return out * self.weights[f"{name}.w"] + self.weights[f"{name}.b"] if learnt else out
 
+    def centred(self, vector: np.ndarray) -> np.ndarray:
+        return vector - vector.mean() if self.config.normalization_type.startswith("LN") else vector
+
     def scale(self, vector: np.ndarray) -> float:
-        return math.sqrt(sum((x - vector.mean()) ** 2 for x in vector) / len(vector) + self.config.eps)
+        return math.sqrt(sum(x**2 for x in self.centred(vector)) / len(vector) + self.config.eps)
+
+    def after(self, name: str, vector: np.ndarray) -> np.ndarray:
+        """What is left to do behind `hook_normalized`."""
+        return vector * self.weights[f"{name}.w"] if self.config.normalization_type == "RMS" else vector
 
     def norm(self, name: str, resid: np.ndarray) -> np.ndarray:
         if self.config.normalization_type == "none":
             return resid
         scale = self.at(f"{name}.hook_scale", [[self.scale(vector)] for vector in resid])
         normalized = [self.normalized(name, vector, s) for vector, (s,) in zip(resid, scale, strict=True)]
-        return self.at(f"{name}.hook_normalized", normalized)
+        normalized = self.at(f"{name}.hook_normalized", normalized)
+        return np.stack([self.after(name, vector) for vector in normalized])
 
     def through_ln1(self, name: str, vector: np.ndarray, position: int) -> np.ndarray:
         """One head's own input, with the edits of the norm's sites."""
         scale_edit, edit = (self.edits.get(f"{name}.ln1.hook_{site}") for site in ("scale", "normalized"))
         scale = self.scale(vector) + (0 if scale_edit is None else scale_edit[position][0])
-        return self.normalized(f"{name}.ln1", vector, scale) + (0 if edit is None else edit[position])
+        normalized = self.normalized(f"{name}.ln1", vector, scale) + (0 if edit is None else edit[position])
+        return self.after(f"{name}.ln1", normalized)
 
     def attention(self, name: str, resid: np.ndarray) -> np.ndarray:
         w, heads, positions = self.weights, range(self.config.n_heads), range(len(resid))
@@ -121,8 +130,15 @@ class SlowRun:
 
     def mlp(self, name: str, x: np.ndarray) -> np.ndarray:
         w = self.weights
-        pre = self.at(f"{name}.mlp.hook_pre", [v @ w[f"{name}.mlp.W_in"] + w[f"{name}.mlp.b_in"] for v in x])
+        if self.config.gated_mlp:
+            pre = self.at(f"{name}.mlp.hook_pre", [v @ w[f"{name}.mlp.W_gate"] for v in x])
+            linear = self.at(f"{name}.mlp.hook_pre_linear", [v @ w[f"{name}.mlp.W_in"] for v in x])
+        else:
+            pre = [v @ w[f"{name}.mlp.W_in"] + w[f"{name}.mlp.b_in"] for v in x]
+            pre = self.at(f"{name}.mlp.hook_pre", pre)
         active = [[activation(self.config.act_fn, value) for value in vector] for vector in pre]
+        if self.config.gated_mlp:
+            active = [a * value + w[f"{name}.mlp.b_in"] for a, value in zip(active, linear, strict=True)]
         post = self.at(f"{name}.mlp.hook_post", active)
         return np.stack([vector @ w[f"{name}.mlp.W_out"] + w[f"{name}.mlp.b_out"] for vector in post])
 

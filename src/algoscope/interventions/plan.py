@@ -31,6 +31,7 @@ _ENTRIES = {
     "ln2.hook_scale": Entry.RESID_MID,
     "ln2.hook_normalized": Entry.RESID_MID,
     "mlp.hook_pre": Entry.RESID_MID,
+    "mlp.hook_pre_linear": Entry.RESID_MID,
     "mlp.hook_post": Entry.RESID_MID,
     "hook_mlp_out": Entry.RESID_MID,
     "hook_resid_post": Entry.RESID_MID,

@@ -1,4 +1,4 @@
-"""The parts of a transformer block: layer norm, attention, MLP. Each with a fast path and an open one.
+"""The parts of a transformer block: attention and MLP. Each with a fast path and an open one.
 
 The open path runs only where a hook asks for a value that the fast path never forms.
 """
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from algoscope.model.config import ACTIVATIONS, Config
+from algoscope.model.norms import Norm, norm
 from algoscope.model.sites import Taps
 
 Stream = Float[Tensor, "batch seq d_model"]
@@ -33,63 +34,6 @@ softmax it is an exact zero. Where every key of a query is masked, attention is 
 def bias_at(bias: Float[Tensor, "#batch 1 #query key"], at: At) -> Float[Tensor, "#batch 1 #query key"]:
     """The rows of an attention bias that belong to the queries at these positions."""
     return bias if at is None or bias.shape[2] == 1 else bias[:, :, at]
-
-
-class LayerNorm(nn.Module):
-    """Layer norm with sites `hook_scale` and `hook_normalized`. Without parameters for "LNPre"."""
-
-    def __init__(self, config: Config, name: str) -> None:
-        super().__init__()
-        self.name = name
-        self.eps = config.eps
-        self.shape = (config.d_model,)
-        learnt = config.normalization_type == "LN"
-        self.w = nn.Parameter(torch.ones(config.d_model)) if learnt else None
-        self.b = nn.Parameter(torch.zeros(config.d_model)) if learnt else None
-
-    def forward(self, x: Float[Tensor, "*batch d_model"], tap: Taps) -> Float[Tensor, "*batch d_model"]:
-        scale_wanted = tap.want(f"{self.name}.hook_scale")
-        normalized = self._with_scale(x, tap) if scale_wanted else self.normalize(x)
-        return tap(f"{self.name}.hook_normalized", normalized)
-
-    def _with_scale(self, x: Float[Tensor, "*batch d_model"], tap: Taps) -> Float[Tensor, "*batch d_model"]:
-        """The norm with its scale in the open; as fast as without, where the scale is only read."""
-        site = f"{self.name}.hook_scale"
-        if x.requires_grad:
-            # The fused norm has no gradient through its scale.
-            centred = x - x.mean(-1, keepdim=True)
-            return self._scaled(centred, tap(site, (centred.pow(2).mean(-1, keepdim=True) + self.eps).sqrt()))
-        normalized, mean, inverse = torch.native_layer_norm(x, self.shape, self.w, self.b, self.eps)
-        scale = inverse.reciprocal()
-        edited = tap(site, scale)
-        return normalized if edited is scale else self._scaled(x - mean, edited)
-
-    def _scaled(
-        self, centred: Float[Tensor, "*batch d_model"], scale: Float[Tensor, "*batch 1"]
-    ) -> Float[Tensor, "*batch d_model"]:
-        normalized = centred / scale
-        return normalized if self.w is None or self.b is None else torch.addcmul(self.b, normalized, self.w)
-
-    def normalize(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_model"]:
-        return functional.layer_norm(x, self.shape, self.w, self.b, self.eps)
-
-
-class NoNorm(nn.Module):
-    """What stands where a layer norm would, in a model without: passes the residual stream through."""
-
-    def forward(self, x: Float[Tensor, "*batch d_model"], tap: Taps) -> Float[Tensor, "*batch d_model"]:
-        return x
-
-    def normalize(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_model"]:
-        return x
-
-
-Norm = LayerNorm | NoNorm
-
-
-def norm(config: Config, name: str) -> Norm:
-    """The norm of this name, of the kind that the config asks for."""
-    return NoNorm() if config.normalization_type == "none" else LayerNorm(config, name)
 
 
 class Attention(nn.Module):
@@ -235,7 +179,7 @@ class Attention(nn.Module):
 
 
 class MLP(nn.Module):
-    """`f(x W_in + b_in) W_out + b_out`."""
+    """`f(x W_in + b_in) W_out + b_out`; gated, `(f(x W_gate) * (x W_in) + b_in) W_out + b_out`."""
 
     def __init__(self, config: Config, layer: int) -> None:
         super().__init__()
@@ -244,14 +188,23 @@ class MLP(nn.Module):
         self.name = f"blocks.{layer}"
         self.act = ACTIVATIONS[config.act_fn]
         self.W_in = nn.Parameter(torch.empty(config.d_model, config.d_mlp))
+        self.W_gate = nn.Parameter(torch.empty(config.d_model, config.d_mlp)) if config.gated_mlp else None
         self.b_in = nn.Parameter(torch.zeros(config.d_mlp))
         self.W_out = nn.Parameter(torch.empty(config.d_mlp, config.d_model))
         self.b_out = nn.Parameter(torch.zeros(config.d_model))
 
     def forward(self, x: Stream, tap: Taps) -> Stream:
-        pre = tap(f"{self.name}.mlp.hook_pre", functional.linear(x, self.W_in.T, self.b_in))
-        post = tap(f"{self.name}.mlp.hook_post", self.act(pre))
+        post = tap(f"{self.name}.mlp.hook_post", self._neurons(x, tap))
         return functional.linear(post, self.W_out.T, self.b_out)
+
+    def _neurons(self, x: Stream, tap: Taps) -> Float[Tensor, "batch seq neuron"]:
+        site = f"{self.name}.mlp.hook_pre"
+        if self.W_gate is None:
+            return self.act(tap(site, functional.linear(x, self.W_in.T, self.b_in)))
+        gate = self.act(tap(site, functional.linear(x, self.W_gate.T)))
+        passed = tap(f"{site}_linear", functional.linear(x, self.W_in.T))
+        # As in HookedTransformer, the bias is added after the product: no gate is on it.
+        return torch.addcmul(self.b_in, gate, passed)
 
 
 class Block(nn.Module):

@@ -67,6 +67,7 @@ MLP_SITES = {
     "ln2.hook_scale": _SCALE,
     "ln2.hook_normalized": _STREAM,
     "mlp.hook_pre": _NEURON,
+    "mlp.hook_pre_linear": _NEURON,
     "mlp.hook_post": _NEURON,
     "hook_mlp_out": _STREAM,
 }
@@ -86,7 +87,10 @@ def sites(config: Config) -> dict[str, Site]:
     every = before | block | after
     normless = config.normalization_type == "none"
     return {
-        name: site for name, site in every.items() if not (normless and ".hook_" in name and "ln" in name)
+        name: site
+        for name, site in every.items()
+        if not (normless and ".hook_" in name and "ln" in name)
+        and (config.gated_mlp or site.kind != "mlp.hook_pre_linear")
     }
 
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from algoscope.errors import UserError
 from algoscope.model.config import Config
-from algoscope.model.layers import MASKED, Bias, Block, Stream, norm
+from algoscope.model.layers import MASKED, Bias, Block, Stream
+from algoscope.model.norms import norm
 from algoscope.model.sites import Cache, Hook, Recording, Site, Taps, editing, selected, sites
 
 PositionIds = Int[Tensor, "batch seq"] | None
@@ -176,6 +177,8 @@ class Transformer(nn.Module):
         if name.startswith("mlp.") and self.config.d_mlp is None:
             # No AttributeError: nn.Module would put its own, less telling one in its place.
             raise UserError(f"this model has no {name.removeprefix('mlp.')}: it is attention-only")
+        if name == "mlp.W_gate" and not self.config.gated_mlp:
+            raise UserError("this model has no W_gate: its MLPs are not gated")
         return torch.stack([block.get_parameter(name) for block in self.blocks])
 
     @property
@@ -229,6 +232,10 @@ class Transformer(nn.Module):
     @property
     def W_in(self) -> Float[Tensor, "layer d_model neuron"]:
         return self._stack("mlp.W_in")
+
+    @property
+    def W_gate(self) -> Float[Tensor, "layer d_model neuron"]:
+        return self._stack("mlp.W_gate")
 
     @property
     def b_in(self) -> Float[Tensor, "layer neuron"]:
