@@ -56,6 +56,14 @@ def some_tokens(model: Transformer, batch: int = 3, seed: int = 0) -> Tensor:
     return tokens
 
 
+def noise_at(model: Transformer, name: str, value: Tensor) -> Tensor:
+    """What to add to a site's value: positive, so that a norm's scale stays one; other tokens for tokens."""
+    generator = torch.Generator().manual_seed(1)
+    if name == "hook_tokens":
+        return torch.randint(model.config.d_vocab, value.shape, generator=generator) - value
+    return torch.randn(value.shape, generator=generator).double().abs()
+
+
 CONFIGS = {
     "one layer, one head, attention-only, causal": Config(
         n_layers=1, d_model=6, n_heads=1, d_head=3, n_ctx=4, d_vocab=5, d_vocab_out=2, attention_dir="causal"

@@ -43,20 +43,23 @@ class SlowRun:
 
     def logits(self) -> np.ndarray:
         w, positions = self.weights, range(len(self.tokens))
+        self.tokens = self.at("hook_tokens", self.tokens)
         token = self.at("hook_embed", [w["embed.W_E"][token] for token in self.tokens])
         place = self.at("hook_pos_embed", [w["pos_embed.W_pos"][position] for position in positions])
         resid = token + place
         for layer in range(self.config.n_layers):
             resid = self.block(f"blocks.{layer}", resid)
-        final = self.norm("ln_final", resid)
-        return np.stack([final[position] @ w["unembed.W_U"] + w["unembed.b_U"] for position in positions])
+        final = self.at("unembed.hook_in", self.norm("ln_final", resid))
+        logits = [final[position] @ w["unembed.W_U"] + w["unembed.b_U"] for position in positions]
+        return self.at("unembed.hook_out", logits)
 
     def block(self, name: str, resid: np.ndarray) -> np.ndarray:
         resid = self.at(f"{name}.hook_resid_pre", resid)
         resid = resid + self.at(f"{name}.hook_attn_out", self.attention(name, resid))
         if self.config.d_mlp:
             resid = self.at(f"{name}.hook_resid_mid", resid)
-            resid = resid + self.at(f"{name}.hook_mlp_out", self.mlp(name, self.norm(f"{name}.ln2", resid)))
+            read = self.norm(f"{name}.ln2", self.at(f"{name}.hook_mlp_in", resid))
+            resid = resid + self.at(f"{name}.hook_mlp_out", self.mlp(name, read))
         return self.at(f"{name}.hook_resid_post", resid)
 
     def normalized(self, name: str, vector: np.ndarray, scale: float) -> np.ndarray:
@@ -94,13 +97,14 @@ class SlowRun:
     def attention(self, name: str, resid: np.ndarray) -> np.ndarray:
         w, heads, positions = self.weights, range(self.config.n_heads), range(len(resid))
         shared, made = self.norm(f"{name}.ln1", resid), {}
+        split = self.at(f"{name}.hook_attn_in", [[resid[position] for _ in heads] for position in positions])
         for letter in "qkv":
             site = f"{name}.hook_{letter}_input"
-            own = self.at(site, [[resid[position] for _ in heads] for position in positions])
+            own = self.at(site, split)
             weight, bias = w[f"{name}.attn.W_{letter.upper()}"], w[f"{name}.attn.b_{letter.upper()}"]
 
             def seen(position, head, site=site, own=own):
-                if site not in self.edits:
+                if not {site, f"{name}.hook_attn_in"} & set(self.edits):
                     return shared[position]
                 if self.config.normalization_type == "none":
                     return own[position, head]

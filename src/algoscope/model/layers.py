@@ -16,6 +16,7 @@ from algoscope.model.norms import Norm, norm
 from algoscope.model.sites import Taps
 
 Stream = Float[Tensor, "batch seq d_model"]
+Streams = Float[Tensor, "batch seq head d_model"]
 PerHead = Float[Tensor, "batch seq head d_head"]
 Bias = Float[Tensor, "#batch 1 #query key"] | None
 """Added to attention scores: 0 where a key may be seen, MASKED where not. None if every key may be seen."""
@@ -67,8 +68,13 @@ class Attention(nn.Module):
         inside = ("q", "k", "v", "attn_scores", "pattern")
         return (
             *(f"{self.name}.attn.hook_{site}" for site in inside),
-            *(f"{self.name}.hook_{letter}_input" for letter in "qkv"),
+            *self._own_inputs,
         )
+
+    @property
+    def _own_inputs(self) -> tuple[str, ...]:
+        """The sites that hold the stream once for each head."""
+        return tuple(f"{self.name}.hook_{part}" for part in ("attn_in", "q_input", "k_input", "v_input"))
 
     def queries_keys_values(
         self, resid: Stream, x: Stream, norm: Norm, tap: Taps, at: At = None
@@ -76,10 +82,13 @@ class Attention(nn.Module):
         """`hook_q` (at the positions `at`), `hook_k` and `hook_v`, from the stream and its norm `x`."""
         q, k, v = self.project(x)
         q = q if at is None else q[:, at]
-        if tap.want(*(f"{self.name}.hook_{letter}_input" for letter in "qkv")):
-            q = self._from_split_input("q", q, resid, x, norm, tap, at)
-            k = self._from_split_input("k", k, resid, x, norm, tap)
-            v = self._from_split_input("v", v, resid, x, norm, tap)
+        if tap.want(*self._own_inputs):
+            copies = self._copies(resid)
+            edited = tap(f"{self.name}.hook_attn_in", copies)
+            own = None if edited is copies else edited
+            q = self._from_own_input("q", own, q, resid, x, norm, tap, at)
+            k = self._from_own_input("k", own, k, resid, x, norm, tap)
+            v = self._from_own_input("v", own, v, resid, x, norm, tap)
         q = tap(f"{self.name}.attn.hook_q", q)
         k = tap(f"{self.name}.attn.hook_k", k)
         return q, k, tap(f"{self.name}.attn.hook_v", v)
@@ -94,31 +103,44 @@ class Attention(nn.Module):
         q, k, v = projected.unbind(-3)
         return q, k, v
 
-    def _from_split_input(
-        self, letter: str, shared: PerHead, resid: Stream, x: Stream, norm: Norm, tap: Taps, at: At = None
+    def _from_own_input(
+        self,
+        letter: str,
+        own: Streams | None,
+        shared: PerHead,
+        resid: Stream,
+        x: Stream,
+        norm: Norm,
+        tap: Taps,
+        at: At = None,
     ) -> PerHead:
         """Queries, keys or values from an input of each head's own, where one was put in.
 
         As the computation goes: such an input passes the norm, and the edits of the norm's sites, by itself.
-        Heads whose input is still the residual stream keep what the shared norm gave them.
+        Heads whose input is still the residual stream (`own` is None where it is that for all) keep what the
+        shared norm gave them.
         """
         here = resid if at is None else resid[:, at]
-        before = here.unsqueeze(-2).expand(-1, -1, self.n_heads, -1)
+        before = self._copies(here) if own is None else own if at is None else own[:, at]
         after = tap(f"{self.name}.hook_{letter}_input", before)
-        if after is before:
+        if own is None and after is before:
             return shared
         weight, shift = getattr(self, f"W_{letter.upper()}"), getattr(self, f"b_{letter.upper()}")
         projected = list(shared.unbind(-2))
         for head in range(self.n_heads):
-            own = after[:, :, head]
-            if not torch.equal(own, here):
-                projected[head] = self._normed(own, resid, norm, tap, at) @ weight[head] + shift[head]
-            elif own.requires_grad:
+            stream = after[:, :, head]
+            if not torch.equal(stream, here):
+                projected[head] = self._normed(stream, resid, norm, tap, at) @ weight[head] + shift[head]
+            elif stream.requires_grad:
                 # The same value, with a gradient for the head's own input beside that of the shared norm.
                 seen = x if at is None else x[:, at]
-                seen = seen + norm.normalize(own) - norm.normalize(here)
+                seen = seen + norm.normalize(stream) - norm.normalize(here)
                 projected[head] = seen @ weight[head] + shift[head]
         return torch.stack(projected, -2)
+
+    def _copies(self, resid: Stream) -> Streams:
+        """The stream once for each head, in the same memory."""
+        return resid.unsqueeze(-2).expand(-1, -1, self.n_heads, -1)
 
     def _normed(self, own: Stream, resid: Stream, norm: Norm, tap: Taps, at: At) -> Stream:
         """One head's own input through the norm. Edits of the norm's sites are made for all positions."""
@@ -237,5 +259,6 @@ class Block(nn.Module):
         """The rest of the layer, given the stream between attention and MLP."""
         if self.mlp is not None and self.ln2 is not None:
             resid = tap(f"{self.name}.hook_resid_mid", resid)
-            resid = resid + tap(f"{self.name}.hook_mlp_out", self.mlp(self.ln2(resid, tap), tap))
+            read = tap(f"{self.name}.hook_mlp_in", resid)
+            resid = resid + tap(f"{self.name}.hook_mlp_out", self.mlp(self.ln2(read, tap), tap))
         return tap(f"{self.name}.hook_resid_post", resid)

@@ -12,7 +12,7 @@ from algoscope.errors import UserError
 from algoscope.model.config import Config
 from algoscope.model.layers import MASKED, Bias, Block, Stream
 from algoscope.model.norms import norm
-from algoscope.model.sites import Cache, Hook, Recording, Site, Taps, editing, selected, sites
+from algoscope.model.sites import TOKENS, Cache, Hook, Recording, Site, Taps, editing, selected, sites
 
 PositionIds = Int[Tensor, "batch seq"] | None
 """Which position embedding each place gets; None for 0, 1, 2 ..."""
@@ -108,11 +108,22 @@ class Transformer(nn.Module):
         self, tokens: Int[Tensor, "batch seq"], tap: Taps, position_ids: PositionIds
     ) -> Float[Tensor, "batch seq class"]:
         self._check(tokens, position_ids)
+        tokens = self.read_in(tokens, tap)
         resid = self.embedded(tokens, tap, position_ids)
         bias = self.attention_bias(tokens)
         for block in self.blocks:
             resid = block(resid, bias, tap)
         return self.read_out(resid, tap)
+
+    def read_in(self, tokens: Int[Tensor, "batch seq"], tap: Taps) -> Int[Tensor, "batch seq"]:
+        """The tokens that are embedded, and masked where they are padding: as hooks leave them.
+
+        Raises UserError for an edit that makes anything else of them than tokens of the model.
+        """
+        read = tap(TOKENS, tokens)
+        if read is not tokens:
+            self._check(read, None)
+        return read
 
     def embedded(
         self, tokens: Int[Tensor, "batch seq"], tap: Taps, position_ids: PositionIds = None
@@ -142,8 +153,8 @@ class Transformer(nn.Module):
 
     def read_out(self, resid: Float[Tensor, "*batch d_model"], tap: Taps) -> Float[Tensor, "*batch class"]:
         """Logits from the residual stream after the last block."""
-        logits: Tensor = self.ln_final(resid, tap) @ self.W_U + self.b_U
-        return logits
+        read = tap("unembed.hook_in", self.ln_final(resid, tap))
+        return tap("unembed.hook_out", read @ self.W_U + self.b_U)
 
     def block(self, layer: int) -> Block:
         """The block of this layer, with its type."""
