@@ -57,10 +57,13 @@ def some_tokens(model: Transformer, batch: int = 3, seed: int = 0) -> Tensor:
 
 
 def noise_at(model: Transformer, name: str, value: Tensor) -> Tensor:
-    """What to add to a site's value: positive, so that a norm's scale stays one; other tokens for tokens."""
+    """What to add to a site's value: positive, so that a norm's scale stays one; tokens for tokens."""
     generator = torch.Generator().manual_seed(1)
     if name == "hook_tokens":
-        return torch.randint(model.config.d_vocab, value.shape, generator=generator) - value
+        new = torch.randint(model.config.d_vocab, value.shape, generator=generator)
+        # The first stays: it may not become padding.
+        new[:, 0] = value[:, 0]
+        return new - value
     return torch.randn(value.shape, generator=generator).double().abs()
 
 

@@ -23,7 +23,7 @@ from algoscope.interventions.needs import Inputs
 from algoscope.interventions.plan import Entry, Plan, read_at_answer
 from algoscope.interventions.softmax_update import READ, CleanAttention
 from algoscope.model.layers import Bias
-from algoscope.model.sites import TOKENS, Cache, Hook, Site, Taps
+from algoscope.model.sites import TOKENS, Cache, Hook, Recording, Site, Taps
 from algoscope.model.transformer import Transformer
 
 Edits = Sequence[Sequence[Edit]]
@@ -218,15 +218,20 @@ def stacked_hooks(edits: Sequence[Sequence[Edit | None]]) -> list[tuple[str, Hoo
         for edit in its:
             if edit is not None:
                 by_site[edit.site.name].append((variant, edit))
-    return [(name, _stacked(found, len(edits))) for name, found in by_site.items()]
+    seen = Cache()
+    watched = {edit.watched: None for found in by_site.values() for _, edit in found if edit.watched}
+    changes = [(name, _stacked(found, len(edits), seen)) for name, found in by_site.items()]
+    # After the edits at the same site, which are part of what is seen.
+    return [*changes, *((name, Recording(seen)) for name in watched)]
 
 
-def _stacked(edits: Sequence[tuple[int, Edit]], variants: int) -> Hook:
+def _stacked(edits: Sequence[tuple[int, Edit]], variants: int, seen: Cache) -> Hook:
     def change(value: Tensor, site: Site) -> Tensor:
         value = value.clone(memory_format=torch.contiguous_format)
         parts = value.unflatten(0, (variants, -1))
         for variant, edit in edits:
-            edit.apply(parts[variant])
+            live = None if edit.watched is None else seen[edit.watched].unflatten(0, (variants, -1))[variant]
+            edit.given(live).apply(parts[variant])
         return value
 
     return change

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from algoscope.errors import UserError
+from algoscope.interventions.selection import Chosen, Selection, chosen
 from algoscope.interventions.sources import Source
 from algoscope.model.component import POSITION, TOKEN, Component
+from algoscope.model.config import Config
 from algoscope.model.head import Head
-from algoscope.model.sites import Site, find
+from algoscope.model.sites import OWN_INPUTS, Site, find
 from algoscope.model.transformer import Transformer
-
-Selection = int | tuple[int, ...] | None
-"""One index, several, or None for all."""
 
 SELECTORS = {"seq": "position", "query": "position", "key": "key", "head": "head", "neuron": "neuron"}
 """Which field of an Intervention selects along which axis of a site."""
@@ -27,8 +26,9 @@ class Intervention:
 
     `Intervention("blocks.2.attn.hook_z", Mean(per="position"), head=0)`.
 
-    Each selection is an index, a tuple of them, or None for all. `position` is a place in the sequence;
-    for scores and patterns it is the query's, and `key` the key's.
+    Each selection is an index, several (any sequence, array or tensor of integers), a mask (of bools, one for
+    each index), or None for all; it is kept as an int, a tuple of ints, or None. `position` is a place in the
+    sequence; for scores and patterns it is the query's, and `key` the key's.
     """
 
     site: str
@@ -37,6 +37,14 @@ class Intervention:
     position: Selection = None
     key: Selection = None
     neuron: Selection = None
+    chosen: Mapping[str, Chosen] = field(init=False, repr=False)
+    """Each selection by name."""
+
+    def __post_init__(self) -> None:
+        found = {name: chosen(getattr(self, name), name) for name in dict.fromkeys(SELECTORS.values())}
+        object.__setattr__(self, "chosen", found)
+        for name, each in found.items():
+            object.__setattr__(self, name, each.plain)
 
     @property
     def component(self) -> Component | None:
@@ -60,6 +68,7 @@ class Intervention:
             "key": self.key,
             "neuron": self.neuron,
             "source": self.source.label,
+            **self.source.columns,
         }
 
 
@@ -111,13 +120,13 @@ def place(model: Transformer, intervention: Intervention, seq: int) -> Place:
             raise UserError(
                 f"{site.name!r} has no {name} to select (axes: {' '.join(site.axes)}): leave out {name}="
             )
-    chosen = (
-        _indices(getattr(intervention, SELECTORS[axis]), sizes[axis], SELECTORS[axis], site)
+    where = (
+        intervention.chosen[SELECTORS[axis]].along(sizes[axis], SELECTORS[axis], site.name)
         if axis in SELECTORS
         else None
         for axis in axes
     )
-    return Place(site, tuple(chosen))
+    return Place(site, tuple(where))
 
 
 def axis_sizes(model: Transformer, seq: int) -> Mapping[str, int]:
@@ -136,29 +145,46 @@ def axis_sizes(model: Transformer, seq: int) -> Mapping[str, int]:
     }
 
 
-def _indices(selection: Selection, size: int, name: str, site: Site) -> tuple[int, ...] | None:
-    if selection is None:
-        return None
-    chosen = (selection,) if isinstance(selection, int) else tuple(selection)
-    if not chosen:
-        raise UserError(f"no {name} is selected at {site.name!r}: give at least one, or None for all")
-    if len(set(chosen)) != len(chosen):
-        raise UserError(f"{name} {list(chosen)} at {site.name!r} names one twice: give each once")
-    for index in chosen:
-        if not 0 <= index < size:
-            raise UserError(f"{name} {index} does not exist at {site.name!r}: there are 0 to {size - 1}")
-    return tuple(sorted(chosen))
+def refuse_overwriting(variant: Sequence[tuple[Intervention, Place]], config: Config) -> None:
+    """Raises UserError if an edit would be lost: a later one of the same run replaces what it set or added.
 
-
-def refuse_overwriting(variant: Sequence[tuple[Intervention, Place]]) -> None:
-    """Raises UserError if two interventions of one run would replace the same values."""
-    replacing = [(one, where) for one, where in variant if not one.source.adds]
-    for (one, here), (other, there) in combinations(replacing, 2):
-        if here.overlaps(there):
+    At one site edits act in the order given. Where one site's value goes on under the name of another, as a
+    layer's `hook_resid_post` is the next one's `hook_resid_pre`, they act in this order. Two edges of one
+    sender into the same input would take its place twice.
+    """
+    in_order = sorted(variant, key=lambda pair: _carried(pair[1], config) is pair[1])
+    for (one, here), (other, there) in combinations(in_order, 2):
+        if not other.source.adds and _carried(here, config).overlaps(_carried(there, config)):
             raise UserError(
-                f"two interventions overwrite the same values of {here.site.name!r} "
-                f"({describe(one)} and {describe(other)}): give each value to one of them"
+                f"two interventions overwrite the same values: {here.site.name!r} ({describe(one)}), then "
+                f"{there.site.name!r} ({describe(other)}); give each value to one of them, and add last"
             )
+        sender = one.source.instead_of
+        if sender is not None and sender == other.source.instead_of and _same_input(here, there):
+            raise UserError(
+                f"two edges take the place of what {sender.words} writes: {here.site.name!r} "
+                f"({describe(one)}) and {there.site.name!r} ({describe(other)}); give one of them"
+            )
+
+
+def _same_input(here: Place, there: Place) -> bool:
+    """Whether one receiver reads both, at some position; a head's whole input holds that of its queries."""
+    kinds = {here.site.kind, there.site.kind}
+    nested = "hook_attn_in" in kinds and kinds <= set(OWN_INPUTS) and here.site.layer == there.site.layer
+    return here.overlaps(replace(there, site=here.site) if nested else there)
+
+
+def _carried(here: Place, config: Config) -> Place:
+    """The same place under the name that its value goes on with."""
+    site = here.site
+    layer = site.layer if site.kind == "hook_resid_post" else None
+    if layer is not None and layer < config.n_layers - 1:
+        name = f"blocks.{layer + 1}.hook_resid_pre"
+        return replace(here, site=replace(site, name=name, layer=layer + 1))
+    normless = layer is not None and config.normalization_type == "none"
+    if normless or site.name == "ln_final.hook_normalized":
+        return replace(here, site=replace(site, name="unembed.hook_in", layer=None))
+    return here
 
 
 def describe(intervention: Intervention) -> str:

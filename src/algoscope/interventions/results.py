@@ -85,7 +85,7 @@ class Sweep:
     def _column(self, axis: str) -> list[object]:
         if not axis or axis not in self.labels[0]:
             raise UserError(f"no column {axis!r}: the labels have {', '.join(self.labels[0])}")
-        return [label[axis] for label in self.labels]
+        return [label.get(axis) for label in self.labels]
 
     def _need_metric(self, what: str) -> None:
         if self.values.ndim != 1:
@@ -96,9 +96,16 @@ class Sweep:
 
 
 def label(variant: Sequence[Intervention]) -> Label:
-    """The label of interventions that act together: what they agree on, and None where they differ."""
-    labels = [one.label for one in variant]
-    return {name: labels[0][name] if len({one[name] for one in labels}) == 1 else None for name in labels[0]}
+    """The label of interventions that act together: what they agree on, and None where they differ.
+
+    What is only frozen has no say where something else is changed.
+    """
+    labels = [one.label for one in variant if not one.source.freezes] or [one.label for one in variant]
+    found: dict[str, object] = {}
+    for name in dict.fromkeys(name for each in labels for name in each):
+        values = [each[name] for each in labels if name in each]
+        found[name] = values[0] if len(set(values)) == 1 else None
+    return found
 
 
 def name_of(metric: object) -> str:

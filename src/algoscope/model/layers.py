@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from algoscope.model.config import ACTIVATIONS, Config
 from algoscope.model.norms import Norm, norm
-from algoscope.model.sites import Taps
+from algoscope.model.sites import OWN_INPUTS, Taps
 
 Stream = Float[Tensor, "batch seq d_model"]
 Streams = Float[Tensor, "batch seq head d_model"]
@@ -74,7 +74,7 @@ class Attention(nn.Module):
     @property
     def _own_inputs(self) -> tuple[str, ...]:
         """The sites that hold the stream once for each head."""
-        return tuple(f"{self.name}.hook_{part}" for part in ("attn_in", "q_input", "k_input", "v_input"))
+        return tuple(f"{self.name}.{kind}" for kind in OWN_INPUTS)
 
     def queries_keys_values(
         self, resid: Stream, x: Stream, norm: Norm, tap: Taps, at: At = None
@@ -134,7 +134,8 @@ class Attention(nn.Module):
             elif stream.requires_grad:
                 # The same value, with a gradient for the head's own input beside that of the shared norm.
                 seen = x if at is None else x[:, at]
-                seen = seen + norm.normalize(stream) - norm.normalize(here)
+                normed = self._normed(stream, resid, norm, tap, at)
+                seen = seen + normed - self._normed(here, resid, norm, tap, at)
                 projected[head] = seen @ weight[head] + shift[head]
         return torch.stack(projected, -2)
 

@@ -65,6 +65,8 @@ ATTENTION_SITES = {
     "attn.hook_result": _HEAD_STREAM,
     "hook_attn_out": _STREAM,
 }
+OWN_INPUTS = ("hook_attn_in", "hook_q_input", "hook_k_input", "hook_v_input")
+"""Kinds of sites that hold the stream once for each head; where it is edited it passes the norm by itself."""
 MLP_SITES = {
     "hook_resid_mid": _STREAM,
     "hook_mlp_in": _STREAM,

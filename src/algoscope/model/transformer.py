@@ -80,8 +80,8 @@ class Transformer(nn.Module):
     ) -> tuple[Float[Tensor, "batch seq class"], Cache]:
         """Logits, and the values at `sites`: a list of names, a function of a name, or None for all.
 
-        Where `hooks` edit the run, the cache holds what came out of them. Values share memory with
-        each other and should not be changed in place.
+        Where `hooks` edit the run, the cache holds what came out of them. Values may share memory with each
+        other, never with the model: a change in place reaches no parameter.
         """
         cache = Cache()
         record = Recording(cache)
@@ -120,17 +120,25 @@ class Transformer(nn.Module):
 
         Raises UserError for an edit that makes anything else of them than tokens of the model.
         """
-        read = tap(TOKENS, tokens)
-        if read is not tokens:
-            self._check(read, None)
+        if not tap.want(TOKENS):
+            return tokens
+        # Whoever reads them may write to them, and these are the caller's.
+        read = tap(TOKENS, tokens.clone())
+        self._check(read, None)
         return read
 
     def embedded(
         self, tokens: Int[Tensor, "batch seq"], tap: Taps, position_ids: PositionIds = None
     ) -> Stream:
-        """The residual stream before the first block: token plus position embeddings."""
+        """The residual stream before the first block: token plus position embeddings.
+
+        Raises UserError for inputs padded on the left without `position_ids`.
+        """
         if position_ids is None:
+            self._refuse_left_padding(tokens)
             position = self.pos_embed.W_pos[: tokens.shape[1]].expand(len(tokens), -1, -1)
+            # Whoever reads it may write to it, and these are the model's own weights.
+            position = position.clone() if tap.want("hook_pos_embed") else position
         else:
             position = self.pos_embed.W_pos[position_ids.long()]
         # As long integers: torch takes bytes for a mask, and no other size for an index.
@@ -144,7 +152,8 @@ class Transformer(nn.Module):
             seq = tokens.shape[1]
             later = torch.ones(seq, seq, dtype=torch.bool, device=tokens.device).triu(1)
             bias = later.to(weight.dtype)[None, None] * MASKED
-        padded = None if self.config.pad_token is None else tokens == self.config.pad_token
+        # As long integers: in a byte, the id 300 is 44.
+        padded = None if self.config.pad_token is None else tokens.long() == self.config.pad_token
         # Without a mask attention is faster, so it is left out where nothing is padded.
         if padded is not None and padded.any():
             padding = padded.to(weight.dtype)[:, None, None, :] * MASKED
@@ -154,7 +163,9 @@ class Transformer(nn.Module):
     def read_out(self, resid: Float[Tensor, "*batch d_model"], tap: Taps) -> Float[Tensor, "*batch class"]:
         """Logits from the residual stream after the last block."""
         read = tap("unembed.hook_in", self.ln_final(resid, tap))
-        return tap("unembed.hook_out", read @ self.W_U + self.b_U)
+        logits = tap("unembed.hook_out", read @ self.W_U + self.b_U)
+        # What is done to a cached value does not reach the logits.
+        return logits.clone() if tap.want("unembed.hook_out") else logits
 
     def block(self, layer: int) -> Block:
         """The block of this layer, with its type."""
@@ -182,6 +193,21 @@ class Transformer(nn.Module):
         if first < 0 or last >= self.config.n_ctx:
             raise UserError(
                 f"position_ids reach from {first} to {last}: the model has 0 to {self.config.n_ctx - 1}"
+            )
+
+    def _refuse_left_padding(self, tokens: Tensor) -> None:
+        """One look at the first tokens: where none is padding, that is all it costs."""
+        pad = self.config.pad_token
+        if pad is None or not tokens.numel():
+            return
+        first = tokens[:, 0].long() == pad
+        if not first.any():
+            return
+        count = int((tokens[first].long() != pad).any(1).sum())
+        if count:
+            raise UserError(
+                f"{count} of {len(tokens)} inputs begin with padding (token {pad}), so that their first "
+                "token is not at position 0: pad on the right, or say with position_ids where each token is"
             )
 
     def _stack(self, name: str) -> Tensor:
