@@ -12,7 +12,7 @@ from algoscope.interventions.attribution_patching import attribution_patching
 from algoscope.interventions.families import on
 from algoscope.interventions.intervention import place
 from algoscope.interventions.metrics import loss
-from algoscope.interventions.order import acting
+from algoscope.interventions.order import acting, times
 from algoscope.interventions.paths import edges, frozen_norms, path_patch
 from algoscope.interventions.run import run
 from algoscope.interventions.sources import Add, FromCache, FromRun, Mean, Value, Zero
@@ -205,7 +205,7 @@ def test_what_is_frozen_before_an_edge_takes_no_part_in_the_run(padded_model):
     config = padded_model.config
     patch = path_patch(config, Component.parse("0.0"), Component.parse("1.1"), Zero(), "q")
     variant = [(one, place(padded_model, one, 5)) for one in (*frozen_norms(config), patch)]
-    names = [each.place.site.name for each in acting(variant, padded_model.sites)]
+    names = [each.place.site.name for each in acting(variant, times(padded_model.sites))]
     assert names == [
         "blocks.1.ln1.hook_scale",
         "blocks.1.ln2.hook_scale",

@@ -20,14 +20,11 @@ class Acting:
     """Whether it is carried along an edge whose sender may write something else than in the clean run."""
 
 
-def acting(
-    variant: Sequence[tuple[Intervention, Place]], available: Mapping[str, Site]
-) -> tuple[Acting, ...]:
-    """The interventions of a variant that change anything.
+def acting(variant: Sequence[tuple[Intervention, Place]], time: Mapping[str, float]) -> tuple[Acting, ...]:
+    """The interventions of a variant that change anything, given the `times` of the model's sites.
 
     What is frozen before anything has changed is as it was: leaving it out lets the run start later.
     """
-    time = _times(available)
     changes = [time[here.site.name] for one, here in variant if not one.source.freezes]
     first = min(changes, default=inf)
     kept = [pair for pair in variant if not pair[0].source.freezes or time[pair[1].site.name] > first]
@@ -39,7 +36,7 @@ def acting(
     return tuple(found)
 
 
-def _times(available: Mapping[str, Site]) -> dict[str, float]:
+def times(available: Mapping[str, Site]) -> dict[str, float]:
     """When a run meets each site; a head's own input, before the norm that it passes by itself."""
     time = {name: float(number) for number, name in enumerate(available)}
     for name, site in available.items():

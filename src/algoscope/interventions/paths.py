@@ -89,6 +89,12 @@ def path_patch(
     `FromRun(others)` is path patching; `Mean()` and `Zero()` ablate the edge.
     `position` is where the receiver reads. The norm of what it reads is computed anew; `frozen_norms` beside
     it holds it. Raises UserError for an edge that the model does not have.
+
+    >>> from algoscope.interventions.sources import Mean
+    >>> sizes = {"d_model": 4, "n_heads": 2, "d_head": 2, "n_ctx": 4, "d_vocab": 3, "d_vocab_out": 2}
+    >>> config = Config(n_layers=2, attention_dir="causal", **sizes)
+    >>> path_patch(config, Component.parse("0.1"), Component.parse("1.0"), Mean(), "k").site
+    'blocks.1.hook_k_input'
     """
     _check(config, sender, receiver, input)
     last, layer = f"blocks.{config.n_layers - 1}", f"blocks.{receiver.layer}"

@@ -13,7 +13,7 @@ from algoscope.interventions.edits import edit
 from algoscope.interventions.engine import stacked_hooks
 from algoscope.interventions.intervention import Variant, each, place, refuse_overwriting
 from algoscope.interventions.needs import Inputs
-from algoscope.interventions.order import acting
+from algoscope.interventions.order import acting, times
 from algoscope.interventions.runs import Runs
 from algoscope.model.sites import Cache
 from algoscope.model.transformer import PositionIds, Transformer
@@ -50,7 +50,8 @@ def run(
     refuse_overwriting(pairs, model.config)
     batch = Inputs(tokens, position_ids, labels)
     runs = Runs(model, batch, [(one.source, here.site) for one, here in pairs])
-    edits = [edit(each.one, each.place, slice(None), runs, each.live) for each in acting(pairs, model.sites)]
+    found = acting(pairs, times(model.sites))
+    edits = [edit(each.one, each.place, slice(None), runs, each.live) for each in found]
     hooks = stacked_hooks([edits])
     logits, cache = model.run_with_cache(tokens, sites, hooks, position_ids)
     return Run(logits, cache)

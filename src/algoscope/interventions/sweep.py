@@ -17,7 +17,7 @@ from algoscope.interventions.in_place import keep_freed_memory
 from algoscope.interventions.intervention import Intervention, Variant, each, place, refuse_overwriting
 from algoscope.interventions.metrics import Metric
 from algoscope.interventions.needs import Inputs
-from algoscope.interventions.order import Acting, acting
+from algoscope.interventions.order import Acting, acting, times
 from algoscope.interventions.plan import Entry, Plan, plan, reaches
 from algoscope.interventions.progress import Progress, progress
 from algoscope.interventions.results import Sweep, label, name_of
@@ -92,13 +92,13 @@ def _planned(
     model: Transformer, variants: Sequence[tuple[Intervention, ...]], seq: int, answers: Sequence[int]
 ) -> list[Planned]:
     """The variants of which something reaches the answer: the others' logits are the clean run's."""
-    planned = []
+    planned, time = list[Planned](), times(model.sites)
     for row, variant in enumerate(variants):
         pairs = [(one, place(model, one, seq)) for one in variant]
         refuse_overwriting(pairs, model.config)
         masked = not any("query" in here.site.axes or here.site.name == TOKENS for _, here in pairs)
         reaching = [pair for pair in pairs if reaches(pair[1], model.config, answers, masked)]
-        if found := acting(reaching, model.sites):
+        if found := acting(reaching, time):
             how = plan([each.place for each in found], model.config)
             # What a live edge carries is known only once its sender has run, everywhere.
             how = replace(how, position=None) if any(each.live for each in found) else how
