@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from algoscope.errors import UserError
-from algoscope.interventions.intervention import Intervention
+from algoscope.interventions.intervention import COLUMNS, Intervention
 
 if TYPE_CHECKING:
     import pandas
@@ -98,14 +98,13 @@ class Sweep:
 def label(variant: Sequence[Intervention]) -> Label:
     """The label of interventions that act together: what they agree on, and None where they differ.
 
-    What is only frozen has no say where something else is changed.
+    None throughout if there are none, which is the clean run. What is only frozen has no say where something
+    else is changed.
     """
     labels = [one.label for one in variant if not one.source.freezes] or [one.label for one in variant]
-    found: dict[str, object] = {}
-    for name in dict.fromkeys(name for each in labels for name in each):
-        values = [each[name] for each in labels if name in each]
-        found[name] = values[0] if len(set(values)) == 1 else None
-    return found
+    names = dict.fromkeys((*COLUMNS, *(name for each in labels for name in each)))
+    shared = {name: {each[name] for each in labels if name in each} for name in names}
+    return {name: next(iter(found)) if len(found) == 1 else None for name, found in shared.items()}
 
 
 def name_of(metric: object) -> str:
