@@ -33,10 +33,16 @@ SOURCES = {
 """Each with what it makes of a site's clean value, written out."""
 
 
-def value_at(site):
-    """The name of the value that the site holds: one layer's end is the next one's start."""
-    layer = int(site.split(".")[1]) if site.endswith("resid_post") else None
-    return site if layer is None else f"blocks.{layer + 1}.hook_resid_pre"
+def value_at(site, config):
+    """The name of the value that the site holds: a layer's end is the next one's start, or unembedded."""
+    if site == "ln_final.hook_normalized":
+        return "unembed.hook_in"
+    if not site.endswith("resid_post"):
+        return site
+    layer = int(site.split(".")[1])
+    if layer == config.n_layers - 1 and config.normalization_type == "none":
+        return "unembed.hook_in"
+    return f"blocks.{layer + 1}.hook_resid_pre"
 
 
 def where(site, shape, one):
@@ -68,9 +74,9 @@ def written_out(model, clean, variant, kinds, change):
 def lost(model, clean, variant, kinds):
     """The first two edits of one value of which the later puts something in the earlier's place."""
     edits = list(zip(variant, kinds, strict=True))
-    edits.sort(key=lambda edit: not edit[0].site.endswith("resid_post"))
+    edits.sort(key=lambda edit: value_at(edit[0].site, model.config) == edit[0].site)
     for (one, _), (other, kind) in combinations(edits, 2):
-        if value_at(one.site) == value_at(other.site) and kind != "add":
+        if value_at(one.site, model.config) == value_at(other.site, model.config) and kind != "add":
             shape = clean[one.site].shape
             if (where(model.sites[one.site], shape, one) & where(model.sites[one.site], shape, other)).any():
                 return one, other
@@ -93,6 +99,7 @@ def an_edit(random, model, name):
     sizes = {"head": config.n_heads, "neuron": config.d_mlp}
     sizes |= dict.fromkeys(("seq", "query", "key"), config.n_ctx)
     kind = random.choice([kind for kind in SOURCES if kind != "zero" or not name.endswith("scale")])
+    kind = "resample" if name == "hook_tokens" else kind
     chosen = some_selection(random, model.sites[name], sizes)
     return Intervention(name, SOURCES[kind][0], **chosen), kind
 

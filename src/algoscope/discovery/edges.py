@@ -6,23 +6,20 @@ the stream still gets the sender's own. What then reaches the answer went along 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from einops import einsum
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
 from algoscope.analysis.accuracy import answer_logits
 from algoscope.interventions.intervention import Intervention
-from algoscope.interventions.sources import Add
+from algoscope.interventions.paths import path_patch
+from algoscope.interventions.sources import FromRun, Source
 from algoscope.interventions.sweep import sweep
-from algoscope.model.component import ANSWER, EMBEDDING, Component, Kind, heads_and_mlps
+from algoscope.model.component import ANSWER, EMBEDDING, POSITION, TOKEN, Component, Kind, heads_and_mlps
 from algoscope.model.config import Config
-from algoscope.model.head import Head
-from algoscope.model.sites import Cache
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.answers import Labels
 from algoscope.tasks.task import Examples
@@ -114,12 +111,11 @@ def edge_effects(model: Transformer, examples: Examples, partners: Examples) -> 
     def towards(logits: Tensor, clean: Tensor, labels: Labels) -> Float[Tensor, "variant row"]:
         return (logits * sign).sum(-1)
 
-    deltas, clean = _deltas(model, examples, partners)
-    pairs = edge_names(model.config)
-    patches = [_patch(model, clean, deltas[sender], receiver) for sender, receiver in pairs]
+    there, pairs = FromRun(partners.tokens, partners.position_ids), edge_names(model.config)
+    patches = [_patch(model.config, *pair, there) for pair in pairs]
     found = sweep(model, examples, patches, towards)
-    there = answer_logits(model, partners).to(model.W_E.device)
-    gaps = found.clean - towards(there[None], there, partners.labels)[0]
+    logits = answer_logits(model, partners).to(model.W_E.device)
+    gaps = found.clean - towards(logits[None], logits, partners.labels)[0]
     effects, gaps = (found.clean - found.values)[:, differ], gaps[differ]
     numbers = examples.row_number[differ]
     return EdgeEffects(tuple(pairs), effects.cpu(), gaps.cpu(), numbers.cpu(), len(examples))
@@ -145,44 +141,9 @@ def edge_names(config: Config) -> list[tuple[Component, Component]]:
     return found + [(sender, ANSWER) for sender in parts]
 
 
-@torch.no_grad()
-def _deltas(
-    model: Transformer, examples: Examples, partners: Examples
-) -> tuple[Mapping[Component, Float[Tensor, "batch seq d_model"]], Cache]:
-    """How each component's output on the partner differs from its own; and the examples' cache."""
-    wanted = ("hook_embed", "hook_pos_embed", "attn.hook_z", "hook_mlp_out", "hook_resid_mid")
-    (_, there), (_, here) = (
-        model.run_with_cache(each.tokens, lambda name: name.endswith(wanted), position_ids=each.position_ids)
-        for each in (partners, examples)
-    )
-    moved = [cache["hook_embed"] + cache["hook_pos_embed"] for cache in (there, here)]
-    deltas = {EMBEDDING: moved[0] - moved[1]}
-    for layer in range(model.config.n_layers):
-        at = f"blocks.{layer}"
-        z = there[f"{at}.attn.hook_z"] - here[f"{at}.attn.hook_z"]
-        results = einsum(
-            z, model.W_O[layer], "batch seq head d_head, head d_head d_model -> head batch seq d_model"
-        )
-        deltas |= {Component.of(Head(layer, index)): result for index, result in enumerate(results)}
-        if model.config.d_mlp:
-            deltas[Component.mlp(layer)] = there[f"{at}.hook_mlp_out"] - here[f"{at}.hook_mlp_out"]
-    return deltas, here
-
-
 def _patch(
-    model: Transformer, clean: Cache, delta: Float[Tensor, "batch seq d_model"], receiver: Component
+    config: Config, sender: Component, receiver: Component, source: Source
 ) -> tuple[Intervention, ...]:
-    """What adds the difference to one receiver's input and to nobody else's."""
-    if receiver == ANSWER:
-        return (Intervention(f"blocks.{model.config.n_layers - 1}.hook_resid_post", Add(delta)),)
-    layer = receiver.layer
-    if receiver.head is None:
-        block, mid = model.block(layer), clean[f"blocks.{layer}.hook_resid_mid"]
-        assert block.ln2 is not None, "a receiving MLP has a norm, or what stands in its place"
-        # An MLP's input has no site of its own, so the change is put in where it becomes one of neurons.
-        changed = block.ln2.normalize(mid + delta) - block.ln2.normalize(mid)
-        return (Intervention(f"blocks.{layer}.mlp.hook_pre", Add(changed @ model.W_in[layer])),)
-    return tuple(
-        Intervention(f"blocks.{layer}.hook_{letter}_input", Add(delta[:, :, None]), head=receiver.index)
-        for letter in "qkv"
-    )
+    """What gives the sender's output on other inputs to one receiver and to nobody else."""
+    senders = (TOKEN, POSITION) if sender == EMBEDDING else (sender,)
+    return tuple(path_patch(config, each, receiver, source) for each in senders)

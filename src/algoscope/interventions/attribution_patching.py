@@ -11,13 +11,13 @@ from torch import Tensor
 
 from algoscope.correlation import rank_correlation
 from algoscope.errors import UserError
-from algoscope.interventions.edits import edit
+from algoscope.interventions.edits import Edit, edit
 from algoscope.interventions.intervention import Intervention, Place, Variant, each, place, refuse_overwriting
 from algoscope.interventions.metrics import Metric
 from algoscope.interventions.needs import Inputs
 from algoscope.interventions.results import Sweep, label, name_of
 from algoscope.interventions.runs import Runs
-from algoscope.model.sites import Site
+from algoscope.model.sites import TOKENS, Hook, Site
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.answers import check_labels
 from algoscope.tasks.task import Examples
@@ -26,6 +26,9 @@ ROWS = 1024
 """Inputs per forward and backward pass."""
 
 Acting = Sequence[tuple[Intervention, Place]]
+Where = tuple[tuple[int, ...] | None, ...]
+Frozen = tuple[tuple[str, Where], ...]
+"""The sites that are frozen, and the indices along each axis."""
 
 
 def attribution_patching(
@@ -49,7 +52,7 @@ def attribution_patching(
     examples = examples.to(model.W_E.device)
     acting = [[(one, place(model, one, examples.tokens.shape[1])) for one in variant] for variant in variants]
     for variant in acting:
-        refuse_overwriting(variant)
+        refuse_overwriting(variant, model.config)
     sources = [(one.source, here.site) for variant in acting for one, here in variant]
     with torch.no_grad():
         runs = Runs(model, Inputs.of(examples), sources)
@@ -61,12 +64,16 @@ def attribution_patching(
         if not len(some.labels):
             continue
         share = len(some.labels) / len(examples.labels)
-        measured, values, gradients = _gradients(model, some, acting, metric)
-        clean += share * measured
-        for row, variant in enumerate(acting):
-            for one, here in variant:
-                site = here.site.name
-                change[row] += share * _effect(one, here, rows, runs, values[site], gradients[site])
+        for frozen, numbers in _alike(acting).items():
+            changing = [
+                [(one, here) for one, here in acting[row] if not one.source.freezes] for row in numbers
+            ]
+            measured, values, gradients = _gradients(model, some, changing, frozen, metric)
+            clean += share * measured if numbers[0] == 0 else 0
+            for row, variant in zip(numbers, changing, strict=True):
+                for one, here in variant:
+                    site = here.site.name
+                    change[row] += share * _effect(one, here, rows, runs, values[site], gradients[site])
     return Sweep(clean + change, clean, tuple(label(variant) for variant in variants), name_of(metric))
 
 
@@ -87,20 +94,49 @@ def agreement(exact: Sweep, estimated: Sweep) -> Agreement:
     return Agreement(float(torch.corrcoef(pair)[0, 1]), rank_correlation(*pair), len(exact))
 
 
+def _alike(acting: Sequence[Acting]) -> dict[Frozen, list[int]]:
+    """The variants by what is frozen in them: nothing passes there, so that gradients differ."""
+    found: dict[Frozen, list[int]] = {}
+    for row, variant in enumerate(acting):
+        frozen = tuple((here.site.name, here.where) for one, here in variant if one.source.freezes)
+        found.setdefault(frozen, []).append(row)
+    return found
+
+
+def _stopping(where: Where) -> Hook:
+    """A hook that lets no gradient through the selected entries."""
+
+    def stop(value: Tensor, site: Site) -> Tensor:
+        index = Edit(Place(site, where), value, adds=False).index(value.shape)
+        new = value.clone()
+        new[index] = value.detach()[index]
+        return new
+
+    return stop
+
+
 def _gradients(
-    model: Transformer, examples: Examples, acting: Sequence[Acting], metric: Metric
+    model: Transformer, examples: Examples, acting: Sequence[Acting], frozen: Frozen, metric: Metric
 ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
     """The clean metric, and the value and gradient of each site that is acted on."""
     values: dict[str, Tensor] = {}
 
     def follow(value: Tensor, site: Site) -> None:
+        # Where heads have inputs of their own, these pass the norm once more: the first time is the site's.
+        if site.name in values:
+            return
         if not value.requires_grad:
             value.requires_grad_()
         values[site.name] = value
 
     sites = {here.site.name for variant in acting for _, here in variant}
+    if TOKENS in sites:
+        raise UserError(f"tokens have no gradient: intervene on hook_embed instead of {TOKENS}")
     with torch.enable_grad():
-        hooks = [(name, follow) for name in model.sites if name in sites | {"hook_embed"}]
+        hooks: list[tuple[str, Hook]] = [
+            (name, follow) for name in model.sites if name in sites | {"hook_embed"}
+        ]
+        hooks += [(name, _stopping(where)) for name, where in frozen]
         every = model.run_with_hooks(examples.tokens, hooks, examples.position_ids)
         logits = examples.at_answers(every)
         measured = metric(logits[None], logits.detach(), examples.labels)[0]

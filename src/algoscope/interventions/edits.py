@@ -11,7 +11,9 @@ from torch import Tensor
 from algoscope.errors import UserError
 from algoscope.interventions.intervention import Intervention, Place, axis_sizes
 from algoscope.interventions.runs import Runs
-from algoscope.model.sites import Site
+from algoscope.interventions.sources import Frozen
+from algoscope.model.component import Component
+from algoscope.model.sites import TOKENS, Site
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +28,15 @@ class Edit:
     @property
     def site(self) -> Site:
         return self.place.site
+
+    @property
+    def watched(self) -> str | None:
+        """A site whose value in this run the edit needs, if it needs any."""
+        return None
+
+    def given(self, live: Tensor | None) -> Edit:
+        """The edit, now that the value of the watched site is known."""
+        return self
 
     def apply(self, value: Tensor) -> None:
         """Changes the site's value `[batch *axes]` in place."""
@@ -55,16 +66,77 @@ class Edit:
         return replace(self, place=Place(self.site, tuple(where)), value=value)
 
 
-def edit(intervention: Intervention, here: Place, rows: slice, runs: Runs) -> Edit:
-    """The intervention's edit for these rows. Raises UserError for a source of a wrong shape."""
+@dataclass(frozen=True, eq=False)
+class LiveEdit(Edit):
+    """What an edge carries in place of what its sender writes in this very run, other edits included.
+
+    The value is measured from what the sender writes in the clean run: the rest of the way is added.
+    """
+
+    sender: Component
+    clean: Tensor
+    """The sender's output in the clean run: `[batch seq d_model]`, for a head `[batch seq d_head]`."""
+    W_O: Tensor | None
+    """What makes a head's output one in the stream; None for what is not a head."""
+    held: tuple[int, ...] | None = None
+    """The positions that the site's value has; None for all."""
+
+    @property
+    def watched(self) -> str:
+        return self.sender.site
+
+    def held_at(self, positions: Sequence[int]) -> LiveEdit | None:
+        cut = super().held_at(positions)
+        assert cut is None or isinstance(cut, LiveEdit)
+        return None if cut is None else replace(cut, held=tuple(positions))
+
+    def given(self, live: Tensor | None) -> Edit:
+        assert live is not None, "a sender is passed before its receiver"
+        clean = self.clean
+        if self.held is not None:
+            clean = clean[:, list(self.held)]
+            # In the last layer the sender itself is run at these positions alone.
+            live = live if live.shape[1] == len(self.held) else live[:, list(self.held)]
+        step = clean - (live if self.W_O is None else live[:, :, self.sender.index])
+        if (chosen := self.place.position) is not None:
+            step = step[:, list(chosen)]
+        step = step if self.W_O is None else step @ self.W_O
+        return Edit(self.place, self.value + step.view(*step.shape[:2], *self._ones, -1), adds=True)
+
+    @property
+    def _ones(self) -> tuple[int, ...]:
+        return (1,) if "head" in self.site.axes else ()
+
+
+def edit(intervention: Intervention, here: Place, rows: slice, runs: Runs, live: bool = False) -> Edit:
+    """The intervention's edit for these rows. Raises UserError for a source of a wrong shape.
+
+    `live` if an edge's sender may write something else in this run than in the clean one.
+    """
     source = intervention.source
-    value = runs.values(source, here.site, rows).to(runs.model.W_E)
+    value = runs.values(source, here.site, rows)
+    value = _tokens(value, source.label) if here.site.name == TOKENS else value.to(runs.model.W_E)
     if value.ndim:
-        value = _selected(value, here, rows, runs)
-    return Edit(here, value, source.adds)
+        value = selected(value, here, rows, runs)
+    sender = source.instead_of if live else None
+    if sender is None:
+        return Edit(here, value, source.adds)
+    clean = runs.values(Frozen(), runs.model.sites[sender.site], rows)
+    if sender.head is None:
+        return LiveEdit(here, value, True, sender, clean, None)
+    W_O = runs.model.block(sender.layer).attn.W_O[sender.index]
+    return LiveEdit(here, value, True, sender, clean[:, :, sender.index], W_O)
 
 
-def _selected(value: Tensor, here: Place, rows: slice, runs: Runs) -> Tensor:
+def _tokens(value: Tensor, source: str) -> Tensor:
+    whole = value.long()
+    if (value != whole).any():
+        bad = value[value != whole].flatten()[0].item()
+        raise UserError(f"{source} gives {bad:.3g} at {TOKENS!r}, which is no token: give whole numbers")
+    return whole
+
+
+def selected(value: Tensor, here: Place, rows: slice, runs: Runs) -> Tensor:
     """The value as `[batch *selected]`, from a value of the whole site or of the selection."""
     batch, seq = runs.batch.tokens[rows].shape
     sizes = axis_sizes(runs.model, seq)

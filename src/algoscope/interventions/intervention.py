@@ -11,8 +11,9 @@ from algoscope.errors import UserError
 from algoscope.interventions.selection import Chosen, Selection, chosen
 from algoscope.interventions.sources import Source
 from algoscope.model.component import POSITION, TOKEN, Component
+from algoscope.model.config import Config
 from algoscope.model.head import Head
-from algoscope.model.sites import Site, find
+from algoscope.model.sites import OWN_INPUTS, Site, find
 from algoscope.model.transformer import Transformer
 
 SELECTORS = {"seq": "position", "query": "position", "key": "key", "head": "head", "neuron": "neuron"}
@@ -60,10 +61,13 @@ class Intervention:
 
     @property
     def label(self) -> dict[str, object]:
-        """What it changes, as COLUMNS: component, site, layer, and each selection (None for all)."""
+        """What it changes, as COLUMNS: component, site, layer, and each selection (None for all).
+
+        An edge has those of its source beside: sender, receiver and input.
+        """
         selected = (self.head, self.position, self.key, self.neuron)
         values = (self.component, self.site, layer_of(self.site), *selected, self.source.label)
-        return dict(zip(COLUMNS, values, strict=True))
+        return dict(zip(COLUMNS, values, strict=True)) | dict(self.source.columns)
 
 
 def layer_of(site: str) -> int | None:
@@ -135,35 +139,50 @@ def axis_sizes(model: Transformer, seq: int) -> Mapping[str, int]:
         "d_model": config.d_model,
         "d_head": config.d_head,
         "one": 1,
+        "class": config.d_vocab_out,
     }
 
 
-def refuse_overwriting(variant: Sequence[tuple[Intervention, Place]]) -> None:
+def refuse_overwriting(variant: Sequence[tuple[Intervention, Place]], config: Config) -> None:
     """Raises UserError if an edit would be lost: a later one of the same run replaces what it set or added.
 
-    At one site edits act in the order given. A layer's `hook_resid_post` is the next one's `hook_resid_pre`:
-    there, they act in this order.
+    At one site edits act in the order given. Where one site's value goes on under the name of another, as a
+    layer's `hook_resid_post` is the next one's `hook_resid_pre`, they act in this order. Two edges of one
+    sender into the same input would take its place twice.
     """
-    in_order = sorted(variant, key=lambda pair: not _ends_layer(pair[1].site))
+    in_order = sorted(variant, key=lambda pair: _carried(pair[1], config) is pair[1])
     for (one, here), (other, there) in combinations(in_order, 2):
-        if not other.source.adds and _carried(here).overlaps(_carried(there)):
+        if not other.source.adds and _carried(here, config).overlaps(_carried(there, config)):
             raise UserError(
                 f"two interventions overwrite the same values: {here.site.name!r} ({describe(one)}), then "
                 f"{there.site.name!r} ({describe(other)}); give each value to one of them, and add last"
             )
+        sender = one.source.instead_of
+        if sender is not None and sender == other.source.instead_of and _same_input(here, there):
+            raise UserError(
+                f"two edges take the place of what {sender.words} writes: {here.site.name!r} "
+                f"({describe(one)}) and {there.site.name!r} ({describe(other)}); give one of them"
+            )
 
 
-def _ends_layer(site: Site) -> bool:
-    return site.kind == "hook_resid_post"
+def _same_input(here: Place, there: Place) -> bool:
+    """Whether one receiver reads both, at some position; a head's whole input holds that of its queries."""
+    kinds = {here.site.kind, there.site.kind}
+    nested = "hook_attn_in" in kinds and kinds <= set(OWN_INPUTS) and here.site.layer == there.site.layer
+    return here.overlaps(replace(there, site=here.site) if nested else there)
 
 
-def _carried(here: Place) -> Place:
+def _carried(here: Place, config: Config) -> Place:
     """The same place under the name that its value goes on with."""
     site = here.site
-    if not _ends_layer(site) or site.layer is None:
-        return here
-    layer = site.layer + 1
-    return replace(here, site=replace(site, name=f"blocks.{layer}.hook_resid_pre", layer=layer))
+    layer = site.layer if site.kind == "hook_resid_post" else None
+    if layer is not None and layer < config.n_layers - 1:
+        name = f"blocks.{layer + 1}.hook_resid_pre"
+        return replace(here, site=replace(site, name=name, layer=layer + 1))
+    normless = layer is not None and config.normalization_type == "none"
+    if normless or site.name == "ln_final.hook_normalized":
+        return replace(here, site=replace(site, name="unembed.hook_in", layer=None))
+    return here
 
 
 def describe(intervention: Intervention) -> str:

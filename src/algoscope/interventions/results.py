@@ -85,7 +85,7 @@ class Sweep:
     def _column(self, axis: str) -> list[object]:
         if not axis or axis not in self.labels[0]:
             raise UserError(f"no column {axis!r}: the labels have {', '.join(self.labels[0])}")
-        return [label[axis] for label in self.labels]
+        return [label.get(axis) for label in self.labels]
 
     def _need_metric(self, what: str) -> None:
         if self.values.ndim != 1:
@@ -98,14 +98,13 @@ class Sweep:
 def label(variant: Sequence[Intervention]) -> Label:
     """The label of interventions that act together: what they agree on, and None where they differ.
 
-    None throughout if there are none, which is the clean run.
+    None throughout if there are none, which is the clean run. What is only frozen has no say where something
+    else is changed.
     """
-    labels = [one.label for one in variant]
-    shared = [{one[name] for one in labels} for name in COLUMNS]
-    return {
-        name: next(iter(found)) if len(found) == 1 else None
-        for name, found in zip(COLUMNS, shared, strict=True)
-    }
+    labels = [one.label for one in variant if not one.source.freezes] or [one.label for one in variant]
+    names = dict.fromkeys((*COLUMNS, *(name for each in labels for name in each)))
+    shared = {name: {each[name] for each in labels if name in each} for name in names}
+    return {name: next(iter(found)) if len(found) == 1 else None for name, found in shared.items()}
 
 
 def name_of(metric: object) -> str:

@@ -13,6 +13,7 @@ from algoscope.interventions.edits import edit
 from algoscope.interventions.engine import stacked_hooks
 from algoscope.interventions.intervention import Variant, each, place, refuse_overwriting
 from algoscope.interventions.needs import Inputs
+from algoscope.interventions.order import acting, times
 from algoscope.interventions.runs import Runs
 from algoscope.model.sites import Cache
 from algoscope.model.transformer import PositionIds, Transformer
@@ -46,9 +47,11 @@ def run(
     (chosen,) = each([interventions])
     places = [place(model, one, tokens.shape[1]) for one in chosen]
     pairs = list(zip(chosen, places, strict=True))
-    refuse_overwriting(pairs)
+    refuse_overwriting(pairs, model.config)
     batch = Inputs(tokens, position_ids, labels)
     runs = Runs(model, batch, [(one.source, here.site) for one, here in pairs])
-    hooks = stacked_hooks([[edit(one, here, slice(None), runs) for one, here in pairs]])
+    found = acting(pairs, times(model.sites))
+    edits = [edit(each.one, each.place, slice(None), runs, each.live) for each in found]
+    hooks = stacked_hooks([edits])
     logits, cache = model.run_with_cache(tokens, sites, hooks, position_ids)
     return Run(logits, cache)

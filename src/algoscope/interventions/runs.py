@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from jaxtyping import Shaped
 from torch import Tensor
@@ -29,7 +29,7 @@ class Runs:
         self.batch = batch
         self._needs: dict[Key, Need] = {}
         self._sites: dict[Key, list[str]] = {}
-        for source, site in wanted:
+        for source, site in (part for each, at in wanted for part in each.parts(at, model.sites)):
             if source.key not in self._sites:
                 need = source.need(batch, model.config)
                 if need is not None:
@@ -39,12 +39,20 @@ class Runs:
                 names.append(site.name)
         self._parts: dict[Key, tuple[slice, Cache]] = {}
         self._batch = Cache()
+        self._made: dict[Key, tuple[slice, Tensor]] = {}
         self._partners: dict[tuple[Key, str], Tensor] = {}
         self._sums = {key: self._summed(key, need) for key, need in self._needs.items() if need.summand}
 
     def values(self, source: Source, site: Site, rows: slice) -> Tensor:
         """The source's values of a site for these rows of the batch, as `Source.values` gives them."""
-        return source.values(site, rows, self.batch, self._read(source, site, rows))
+        return source.given(site, rows, self)
+
+    def once(self, key: Key, rows: slice, make: Callable[[], Tensor]) -> Tensor:
+        """What `make` makes for these rows, which is not made again while they are asked for."""
+        kept = self._made.get(key)
+        if kept is None or kept[0] != rows:
+            kept = self._made[key] = rows, make()
+        return kept[1]
 
     def know_batch(self, cache: Cache) -> None:
         """Values of a run of the whole batch that somebody needed anyway."""
@@ -59,7 +67,7 @@ class Runs:
             for name in self._sites[key]
         }
 
-    def _read(self, source: Source, site: Site, rows: slice) -> Tensor | None:
+    def read(self, source: Source, site: Site, rows: slice) -> Tensor | None:
         """What the source needs, for these rows; None if it needs nothing."""
         key, name = source.key, site.name
         need = self._needs.get(key)

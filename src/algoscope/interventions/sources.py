@@ -8,10 +8,10 @@ a class of its own, in any file.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from jaxtyping import Int, Shaped
@@ -19,9 +19,13 @@ from torch import Tensor
 
 from algoscope.errors import UserError
 from algoscope.interventions.needs import Inputs, Need, Summand
+from algoscope.model.component import Component
 from algoscope.model.config import Config
 from algoscope.model.sites import Cache, Site
 from algoscope.model.transformer import PositionIds
+
+if TYPE_CHECKING:
+    from algoscope.interventions.runs import Runs
 
 Per = Literal["all", "position", "class"]
 
@@ -32,6 +36,8 @@ class Source(ABC):
 
     adds: ClassVar[bool] = False
     """Whether the values are added to what is there, rather than put in its place."""
+    freezes: ClassVar[bool] = False
+    """Whether the values are those that are there while nothing else has changed."""
 
     @cached_property
     def key(self) -> tuple[object, ...]:
@@ -50,6 +56,24 @@ class Source(ABC):
     def need(self, batch: Inputs, config: Config) -> Need | None:
         """What it needs of runs without interventions, if anything."""
         return None
+
+    @property
+    def columns(self) -> Mapping[str, object]:
+        """What a table says about it beside the label."""
+        return {}
+
+    @property
+    def instead_of(self) -> Component | None:
+        """The component whose output it takes the place of, for one that is carried along an edge."""
+        return None
+
+    def parts(self, site: Site, available: Mapping[str, Site]) -> Sequence[tuple[Source, Site]]:
+        """The sources that it is made of, each with the site whose values it is asked for."""
+        return [(self, site)]
+
+    def given(self, site: Site, rows: slice, runs: Runs) -> Tensor:
+        """Its values, from the runs that it needs."""
+        return self.values(site, rows, runs.batch, runs.read(self, site, rows))
 
     def values(self, site: Site, rows: slice, batch: Inputs, read: Tensor | None) -> Tensor:
         """The site's new values for these rows of the batch, before any selection.
@@ -218,6 +242,20 @@ class FromRun(Source):
 
     def need(self, batch: Inputs, config: Config) -> Need:
         return Need(Inputs(self.tokens, self.position_ids))
+
+
+@dataclass(frozen=True, eq=False)
+class Frozen(Source):
+    """The value that the input has without interventions: what other edits would move stays where it is."""
+
+    freezes: ClassVar[bool] = True
+
+    @property
+    def label(self) -> str:
+        return "frozen"
+
+    def need(self, batch: Inputs, config: Config) -> Need:
+        return Need(batch, partners=torch.arange(len(batch), device=batch.tokens.device))
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -14,14 +14,16 @@ from algoscope.errors import UserError
 from algoscope.interventions.edits import edit
 from algoscope.interventions.engine import Engine
 from algoscope.interventions.in_place import keep_freed_memory
-from algoscope.interventions.intervention import Intervention, Place, Variant, each, place, refuse_overwriting
+from algoscope.interventions.intervention import Intervention, Variant, each, place, refuse_overwriting
 from algoscope.interventions.metrics import Metric
 from algoscope.interventions.needs import Inputs
+from algoscope.interventions.order import Acting, acting, times
 from algoscope.interventions.plan import Entry, Plan, plan, reaches
 from algoscope.interventions.progress import Progress, progress
 from algoscope.interventions.results import Sweep, label, name_of
 from algoscope.interventions.runs import Runs
 from algoscope.model.config import Config
+from algoscope.model.sites import TOKENS
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.answers import check_labels
 from algoscope.tasks.task import Examples
@@ -41,7 +43,7 @@ class Planned:
     """A variant with its row in the result, what of it can reach the answer, and how that is run."""
 
     row: int
-    acting: tuple[tuple[Intervention, Place], ...]
+    acting: tuple[Acting, ...]
     plan: Plan
 
 
@@ -72,7 +74,7 @@ def sweep(
     labels = examples.labels
     check_labels(labels, model.config.d_vocab_out)
     planned = _planned(model, variants, examples.tokens.shape[1], examples.answer_positions.tolist())
-    sources = [(one.source, here.site) for variant in planned for one, here in variant.acting]
+    sources = [(each.one.source, each.place.site) for variant in planned for each in variant.acting]
     runs = Runs(model, Inputs.of(examples), sources)
     slab = len(variants) if metric is None else _variants_at_once(model.config, len(labels), memory)
     values = []
@@ -90,14 +92,17 @@ def _planned(
     model: Transformer, variants: Sequence[tuple[Intervention, ...]], seq: int, answers: Sequence[int]
 ) -> list[Planned]:
     """The variants of which something reaches the answer: the others' logits are the clean run's."""
-    planned = []
+    planned, time = list[Planned](), times(model.sites)
     for row, variant in enumerate(variants):
         pairs = [(one, place(model, one, seq)) for one in variant]
-        refuse_overwriting(pairs)
-        masked = not any("query" in here.site.axes for _, here in pairs)
-        acting = tuple(pair for pair in pairs if reaches(pair[1], model.config, answers, masked))
-        if acting:
-            planned.append(Planned(row, acting, plan([here for _, here in acting], model.config)))
+        refuse_overwriting(pairs, model.config)
+        masked = not any("query" in here.site.axes or here.site.name == TOKENS for _, here in pairs)
+        reaching = [pair for pair in pairs if reaches(pair[1], model.config, answers, masked)]
+        if found := acting(reaching, time):
+            how = plan([each.place for each in found], model.config)
+            # What a live edge carries is known only once its sender has run, everywhere.
+            how = replace(how, position=None) if any(each.live for each in found) else how
+            planned.append(Planned(row, found, how))
     return planned
 
 
@@ -126,7 +131,10 @@ def _logits(
         clean[at] = logits[:, at] = here
         for group in groups:
             for chunk in _chunks(group, PARTS * engine.part):
-                edits = [[edit(one, here, rows, runs) for one, here in variant.acting] for variant in chunk]
+                edits = [
+                    [edit(each.one, each.place, rows, runs, each.live) for each in variant.acting]
+                    for variant in chunk
+                ]
                 positions = [v.plan.position for v in chunk if v.plan.position is not None]
                 which = torch.tensor([variant.row - span.start for variant in chunk])
                 logits[which, at] = own(engine.logits(chunk[0].plan, positions, edits))
