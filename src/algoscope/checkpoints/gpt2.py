@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import torch
@@ -21,6 +22,13 @@ ACTIVATIONS = {
     "silu": "silu",
 }
 """Hugging Face's names for those that we have."""
+UNTOLD = ("unscaled scores", "scores scaled by inverse layer index")
+"""What only a config.json says."""
+KNOWN = re.compile(
+    r"(wte|wpe|lm_head)\.weight|lm_head\.bias|h\.\d+\.attn\.(bias|masked_bias)|"
+    r"(ln_f|h\.\d+\.(ln_1|ln_2|attn\.c_attn|attn\.c_proj|mlp\.c_fc|mlp\.c_proj))\.(weight|bias)"
+)
+"""Everything there is in such a file; `attn.bias` is the causal mask."""
 LAYER = "h.0.attn.c_attn.weight"
 
 
@@ -52,10 +60,14 @@ def _converted(content: Content, given: Mapping[str, object], transposed: bool) 
         state |= _block(tensors, layer, heads, transposed, content.config)
     state |= {"ln_final.w": take(tensors, "ln_f.weight")}
     state |= {"ln_final.b": tensors["ln_f.bias"]} if "ln_f.bias" in tensors else {}
+    state |= {"unembed.b_U": tensors["lm_head.bias"]} if "lm_head.bias" in tensors else {}
+    # Under their own names the others are refused as unexpected.
+    state |= {name: value for name, value in tensors.items() if not KNOWN.fullmatch(name)}
     head = tensors.get("lm_head.weight")
     state["unembed.W_U"] = (embed if head is None else head).T
     tied = () if head is not None else (Inference("unembed.W_U", "wte.weight", "no lm_head.weight: tied"),)
-    return Converted(state, (*_stated(content.config, transposed), *tied))
+    untold = () if content.config or transposed else UNTOLD
+    return Converted(state, (*_stated(content.config, transposed), *tied), untold)
 
 
 def _block(
@@ -108,19 +120,25 @@ def _score_scale(config: Mapping[str, object], layer: int, d_head: int) -> float
 
 
 def _stated(config: Mapping[str, object], nano: bool) -> tuple[Inference, ...]:
-    source = "config.json" if "model_type" in config else "usual for this format"
     named = str(config.get("activation_function", "gelu" if nano else "gelu_new"))
     if named not in ACTIVATIONS:
         raise UserError(f"activation_function is {named!r}: {', '.join(ACTIVATIONS)} are read")
     eps = config.get("layer_norm_epsilon", 1e-5)
+    read = {"act_fn": (ACTIVATIONS[named], "activation_function"), "eps": (eps, "layer_norm_epsilon")}
     found = [
-        Inference("act_fn", ACTIVATIONS[named], source),
-        Inference("eps", eps, source),
+        Inference(
+            setting, value, "the config" if name in config else "usual for this format", assumed=not config
+        )
+        for setting, (value, name) in read.items()
+    ]
+    found += [
         Inference("attention_dir", "causal", "GPT-2 is"),
     ]
     folded = [name for name in ("scale_attn_by_inverse_layer_idx",) if config.get(name)]
     folded += ["scale_attn_weights=false"] if config.get("scale_attn_weights") is False else []
-    found += [Inference(name, "folded into W_Q and b_Q", source) for name in folded]
+    found += [Inference(name, "folded into W_Q and b_Q", "the config") for name in folded]
+    if not nano and config.get("model_type", "gpt2") != "gpt2":
+        raise UserError(f"model_type is {config['model_type']!r}, under GPT-2's names: only gpt2 is read")
     if config.get("add_cross_attention"):
         raise UserError("config.json has add_cross_attention: such attention is not read")
     return tuple(found)

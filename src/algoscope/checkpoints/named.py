@@ -10,6 +10,7 @@ from pathlib import Path
 from einops import rearrange
 from torch import Tensor
 
+from algoscope.checkpoints import lens
 from algoscope.checkpoints.content import Content
 from algoscope.checkpoints.format import Converted, whole_number
 from algoscope.errors import UserError
@@ -64,7 +65,7 @@ def by_names(content: Content, names: Names, given: Mapping[str, object]) -> Con
         raise UserError(
             f"names leaves out {_some(left)}: map every tensor that the model uses, or drop the rest"
         )
-    return Converted(state)
+    return Converted(state, lens.stated(content.config), lens.untold(content.config))
 
 
 def _turned(value: Tensor, target: str, given: Mapping[str, object]) -> Tensor:

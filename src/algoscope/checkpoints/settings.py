@@ -55,6 +55,14 @@ class Inference:
     setting: str
     value: object
     source: str
+    assumed: bool = False
+    """Whether it may be wrong without any sign in the file: a habit of the task or of the format."""
+
+
+def absent(untold: Collection[str]) -> tuple[Inference, ...]:
+    """What is assumed not to be there, as one inference; none if nothing is."""
+    source = "assumed: they leave no trace in such a file"
+    return (Inference("absent", ", ".join(untold), source, assumed=True),) if untold else ()
 
 
 def weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -123,6 +131,8 @@ def infer(
     for setting in Config.names():
         if setting in given and setting not in facts:
             found[setting] = Inference(setting, given[setting], "argument")
+        elif setting in said and setting in facts:
+            _agree(said[setting], facts[setting])
         elif setting in said and setting not in facts:
             found[setting] = said[setting]
         elif setting not in facts and (setting != "act_fn" or facts["d_mlp"].value):
@@ -133,6 +143,15 @@ def infer(
     ordered = tuple(found[setting] for setting in Config.names() if setting in found)
     beside = tuple(each for each in stated if each.setting not in Config.names())
     return Config.from_dict({each.setting: each.value for each in ordered}), ordered + beside
+
+
+def _agree(said: Inference, fact: Inference) -> None:
+    """Raises UserError if the config beside the weights belongs to another model."""
+    if said.value != fact.value:
+        raise UserError(
+            f"{said.source} says {said.setting}={said.value!r}, but the weights have {fact.value!r} "
+            f"({fact.source})"
+        )
 
 
 def refuse_unknown(given: Mapping[str, object]) -> None:
@@ -149,11 +168,11 @@ def _conclude(setting: str, state: Mapping[str, Tensor], usual: Mapping[str, obj
     value = usual.get(setting)
     if setting == "normalization_type" and value == "LN":
         return Inference(
-            setting, "LNPre", "no blocks.0.ln1.w; LN is usual for the task: folded into the weights"
+            setting, "LNPre", "no blocks.0.ln1.w; LN is usual for the task: folded into the weights", True
         )
     if setting in usual:
-        return Inference(setting, value, "usual for the task")
-    return Inference(setting, ASSUMED.get(setting), "assumed: nothing in the file says")
+        return Inference(setting, value, "usual for the task", assumed=True)
+    return Inference(setting, ASSUMED.get(setting), "assumed: nothing in the file says", assumed=True)
 
 
 def _attention_dir(state: Mapping[str, Tensor], usual: Mapping[str, object]) -> Inference:
@@ -181,7 +200,7 @@ def _attention_dir(state: Mapping[str, Tensor], usual: Mapping[str, object]) -> 
     stored = "no mask is stored" if not masks else "the stored mask is empty, which tells nothing"
     if telling:
         stored = "the stored mask is triangular, which does not tell"
-    return Inference("attention_dir", usual.get("attention_dir"), f"usual for the task; {stored}")
+    return Inference("attention_dir", usual.get("attention_dir"), f"usual for the task; {stored}", assumed=True)
 
 
 def _question(still_open: Collection[Inference], has_task: bool) -> str:
