@@ -1,8 +1,10 @@
-"""Do models of TransformerLens 4 give its own logits here, from a file and from memory? Run in its environment.
+"""Do models of TransformerLens 4 give its own logits here, from a file and from memory?
 
-Prints the largest difference for each; exits with 1 if one is above 1e-4, or if what can't be read is read.
+Runs in its environment. Prints the largest difference for each; exits with 1 if one is above
+1e-4, or if what can't be read is read.
 """
 
+import json
 import sys
 import tempfile
 from importlib.metadata import version
@@ -16,9 +18,10 @@ import algoscope
 from algoscope.errors import UserError
 
 SIZES = {
-    "n_layers": 2, "d_model": 16, "n_heads": 2, "d_head": 8, "d_mlp": 24, "n_ctx": 7, "d_vocab": 5, "d_vocab_out": 3,
-    "act_fn": "relu", "attention_dir": "causal", "normalization_type": "LN", "attn_only": False, "eps": 1e-5,
-    "positional_embedding_type": "standard", "architecture": "TransformerLensNative",
+    "n_layers": 2, "d_model": 16, "n_heads": 2, "d_head": 8, "d_mlp": 24, "n_ctx": 7, "d_vocab": 5,
+    "d_vocab_out": 3, "act_fn": "relu", "attention_dir": "causal", "normalization_type": "LN",
+    "attn_only": False, "eps": 1e-5, "positional_embedding_type": "standard",
+    "architecture": "TransformerLensNative",
 }  # fmt: skip
 READ = {
     "LN, relu, causal": {},
@@ -53,6 +56,9 @@ def readings(made, folder):
     config = {name: value for name, value in made.cfg.to_dict().items() if name != "initializer_range"}
     torch.save({"state_dict": made.state_dict(), "cfg": config}, folder / "with_cfg.pt")
     torch.save(made.state_dict(), folder / "bare.pt")
+    (folder / "both").mkdir(exist_ok=True)
+    torch.save(made.state_dict(), folder / "both/pytorch_model.bin")
+    (folder / "both/config.json").write_text(json.dumps(made.cfg.to_dict(), default=str))
     torch.save(made.original_model.state_dict(), folder / "inside.pt")
     names = ("attention_dir", "act_fn", "eps", "n_heads")
     said = {name: getattr(made.cfg, name) for name in names if name != "act_fn" or not made.cfg.attn_only}
@@ -61,6 +67,7 @@ def readings(made, folder):
     yield "in memory", lambda: algoscope.load(made)
     yield "inside, in memory", lambda: algoscope.load(made.original_model)
     yield "file with cfg", lambda: algoscope.load(folder / "with_cfg.pt")
+    yield "folder", lambda: algoscope.load(folder / "both")
     yield "bare file", lambda: algoscope.load(folder / "bare.pt", **said)
     yield "file of the inside", lambda: algoscope.load(folder / "inside.pt", **said)
 

@@ -99,6 +99,10 @@ def _pickled(path: Path, zipped: bool) -> Content:
         # What torch raises for damaged bytes depends on where the damage is: a dozen types, none its own.
         called = re.search(r"GLOBAL ([\w.]+)", str(error))
         if isinstance(error, pickle.UnpicklingError) and called:
+            if called[1].startswith("numpy"):
+                raise UserError(
+                    f"it holds numpy values ({called[1]}) beside its tensors: make them plain numbers"
+                ) from error
             raise UserError(
                 f"it holds Python objects ({called[1]}), which could run code: save `model.state_dict()`"
             ) from error
@@ -117,7 +121,7 @@ def _unwrapped(state: object) -> Content:
             inner = state.get(key)
             if isinstance(inner, Mapping) and inner and all(isinstance(v, Tensor) for v in inner.values()):
                 tensors = {str(name): value.detach() for name, value in inner.items()}
-                beside = next((state[name] for name in CONFIGS if name in state), {})
+                beside: object = next((state[name] for name in CONFIGS if name in state), None)
                 config = dict(beside) if isinstance(beside, Mapping) else {}
                 return Content(tensors, {}, config, (("weights under the key", key),))
     keys = f" with {', '.join(map(repr, list(state)[:3]))}" if isinstance(state, Mapping) else ""

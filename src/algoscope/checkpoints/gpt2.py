@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-import torch
 from einops import rearrange
 from torch import Tensor
 
 from algoscope.checkpoints.content import Content
+from algoscope.checkpoints.export import padding
 from algoscope.checkpoints.format import Converted, Format, take, whole_number
 from algoscope.checkpoints.settings import Inference
 from algoscope.errors import UserError
@@ -67,7 +67,8 @@ def _converted(content: Content, given: Mapping[str, object], transposed: bool) 
     state["unembed.W_U"] = (embed if head is None else head).T
     tied = () if head is not None else (Inference("unembed.W_U", "wte.weight", "no lm_head.weight: tied"),)
     untold = () if content.config or transposed else UNTOLD
-    return Converted(state, (*_stated(content.config, transposed), *tied), untold)
+    stated = (*_stated(content.config, transposed), *padding(content), *tied)
+    return Converted(state, stated, untold)
 
 
 def _block(
@@ -154,35 +155,3 @@ NANOGPT = Format(
     lambda tensors: _has_gpt2_names(tensors) and _linear(tensors),
     lambda content, given: _converted(content, given, transposed=True),
 )
-
-
-def to_gpt2(state: Mapping[str, Tensor], n_layers: int) -> dict[str, Tensor]:
-    """A model's weights in Hugging Face GPT-2's names and shapes: the way back."""
-    out = {
-        "transformer.wte.weight": state["embed.W_E"],
-        "transformer.wpe.weight": state["pos_embed.W_pos"],
-        "transformer.ln_f.weight": state["ln_final.w"],
-        "transformer.ln_f.bias": state["ln_final.b"],
-        "lm_head.weight": state["unembed.W_U"].T.contiguous(),
-    }
-    for layer in range(n_layers):
-        old, new = f"blocks.{layer}", f"transformer.h.{layer}"
-        reads = [
-            rearrange(state[f"{old}.attn.W_{x}"], "head d_model d_head -> d_model (head d_head)")
-            for x in "QKV"
-        ]
-        out |= {
-            f"{new}.attn.c_attn.weight": torch.cat(reads, 1),
-            f"{new}.attn.c_attn.bias": torch.cat([state[f"{old}.attn.b_{x}"].flatten() for x in "QKV"]),
-            f"{new}.attn.c_proj.weight": state[f"{old}.attn.W_O"].flatten(0, 1),
-            f"{new}.attn.c_proj.bias": state[f"{old}.attn.b_O"],
-            f"{new}.mlp.c_fc.weight": state[f"{old}.mlp.W_in"],
-            f"{new}.mlp.c_fc.bias": state[f"{old}.mlp.b_in"],
-            f"{new}.mlp.c_proj.weight": state[f"{old}.mlp.W_out"],
-            f"{new}.mlp.c_proj.bias": state[f"{old}.mlp.b_out"],
-            f"{new}.ln_1.weight": state[f"{old}.ln1.w"],
-            f"{new}.ln_1.bias": state[f"{old}.ln1.b"],
-            f"{new}.ln_2.weight": state[f"{old}.ln2.w"],
-            f"{new}.ln_2.bias": state[f"{old}.ln2.b"],
-        }
-    return out

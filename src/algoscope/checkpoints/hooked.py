@@ -9,6 +9,7 @@ from torch import Tensor
 
 from algoscope.checkpoints import lens
 from algoscope.checkpoints.content import Content
+from algoscope.checkpoints.export import padding
 from algoscope.checkpoints.format import Converted, Format, take
 from algoscope.checkpoints.settings import Inference
 
@@ -54,7 +55,7 @@ HOOKED = Format(
     "HookedTransformer state dict",
     lambda tensors: _hooked_names(tensors) and not _flat_heads(tensors),
     lambda content, given: Converted(
-        content.tensors, lens.stated(content.config), lens.untold(content.config)
+        content.tensors, (*lens.stated(content.config), *padding(content)), lens.untold(content.config)
     ),
 )
 GROKKING = Format(

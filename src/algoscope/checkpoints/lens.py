@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from algoscope.checkpoints.settings import SIZES, Inference
 from algoscope.errors import UserError
 
-OFF = (None, False)
+OFF = (False, None)
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ SWITCHES: Mapping[str, Switch] = {
     "positional_embedding_type": Switch("shortformer positions", ("standard",), traceless=True),
     "parallel_attn_mlp": Switch("parallel attention and MLP", traceless=True),
     "use_attn_scale": Switch("unscaled scores", (True,), traceless=True),
-    "attn_scores_soft_cap": Switch("a cap on scores", (None, -1.0), traceless=True),
-    "output_logits_soft_cap": Switch("a cap on logits", (None, -1.0), traceless=True),
+    "attn_scores_soft_cap": Switch("a cap on scores", (-1.0, None), traceless=True),
+    "output_logits_soft_cap": Switch("a cap on logits", (-1.0, None), traceless=True),
     "use_local_attn": Switch("local attention", traceless=True),
     "scale_attn_by_inverse_layer_idx": Switch("scores scaled by inverse layer index", traceless=True),
     "use_qk_norm": Switch("norms of queries and keys"),
@@ -52,9 +52,7 @@ TRACELESS: tuple[str, ...] = tuple(switch.what for switch in SWITCHES.values() i
 
 def untold(config: Mapping[str, object]) -> tuple[str, ...]:
     """What leaves no trace in a file, and what this config doesn't speak of either."""
-    return tuple(
-        switch.what for name, switch in SWITCHES.items() if switch.traceless and name not in config
-    )
+    return tuple(switch.what for name, switch in SWITCHES.items() if switch.traceless and name not in config)
 
 
 def stated(config: Mapping[str, object]) -> tuple[Inference, ...]:
@@ -91,12 +89,14 @@ def _refuse_sizes(config: Mapping[str, object]) -> None:
     if config.get("final_rms") is True and not str(config.get("normalization_type")).startswith("RMS"):
         raise UserError("the config says final_rms=True: another kind of norm at the end can't be read")
     d_head, scale = config.get("d_head"), config.get("attn_scale")
-    if isinstance(scale, int | float) and scale > 0 and isinstance(d_head, int):
-        if abs(scale - d_head**0.5) > 1e-6 * scale:
-            raise UserError(
-                f"the config says attn_scale={_short(scale)}, and scores are divided by √d_head here: multiply "
-                "W_Q and b_Q by √d_head / attn_scale"
-            )
+    # -1 is what TransformerLens writes for √d_head.
+    if not isinstance(scale, int | float) or not isinstance(d_head, int) or scale <= 0:
+        return
+    if abs(scale - d_head**0.5) > 1e-6 * scale:
+        raise UserError(
+            f"the config says attn_scale={_short(scale)}, and scores are divided by √d_head here: multiply "
+            "W_Q and b_Q by √d_head / attn_scale"
+        )
 
 
 def _one_of(value: object, values: Collection[object]) -> bool:

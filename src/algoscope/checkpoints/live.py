@@ -34,12 +34,11 @@ def content_of(model: Live) -> Content:
 
 def _settings(model: Live) -> dict[str, object]:
     """Of the object's config, whatever class it has."""
-    config = next((vars(model)[name] for name in ("cfg", "config") if name in vars(model)), None)
-    config = getattr(model, "cfg", None) if config is None else config
+    config: Any = next((found for name in ("cfg", "config") if (found := getattr(model, name, None))), None)
     if hasattr(config, "to_dict"):
         config = config.to_dict()
     elif config is not None and not isinstance(config, Mapping):
-        config = vars(config)
+        config = getattr(config, "__dict__", {})
     return {str(name): value for name, value in config.items()} if isinstance(config, Mapping) else {}
 
 

@@ -15,7 +15,13 @@ from algoscope.errors import UserError
 
 WRAPPED = "_original_component."
 """What a bridge puts into the names of the model inside it, which then holds each tensor several times."""
-INSIDE = {"tok_embed": "embed", "pos": "pos_embed", "layers": "blocks", "ln_out": "ln_final", "head": "unembed"}
+INSIDE = {
+    "tok_embed": "embed",
+    "pos": "pos_embed",
+    "layers": "blocks",
+    "ln_out": "ln_final",
+    "head": "unembed",
+}
 """First words of the names inside, and of the bridge's."""
 PLAIN = {
     "embed.weight": "embed.W_E",
@@ -74,7 +80,7 @@ def _converted(content: Content, given: Mapping[str, object]) -> Converted:
 
 
 def _ours(name: str, value: Tensor, heads: int) -> tuple[str, Tensor]:
-    """A tensor's name within its block as we have it, with its value; an unknown name stays, to be refused."""
+    """A tensor's name within its block as we have it, and its value. An unknown name stays, to be refused."""
     if norm := NORM.fullmatch(name):
         return f"{norm[1]}.{norm[2][0]}", value
     if reads := READS.fullmatch(name):
@@ -89,7 +95,9 @@ def _refuse(tensors: Mapping[str, Tensor], heads: int) -> None:
     """Raises UserError, by name, for what such models may have and ours can't."""
     queries, keys = (take(tensors, f"blocks.0.attn.{letter}.weight") for letter in "qk")
     if queries.ndim != 2 or keys.ndim != 2 or len(queries) % heads:
-        raise UserError(f"blocks.0.attn.q.weight is {list(queries.shape)}: expected [{heads} × d_head, d_model]")
+        raise UserError(
+            f"blocks.0.attn.q.weight is {list(queries.shape)}: expected [{heads} × d_head, d_model]"
+        )
     if len(keys) != len(queries):
         raise UserError(
             f"{len(queries)} numbers in all queries and {len(keys)} in all keys: heads that share keys and "

@@ -1,4 +1,4 @@
-"""Is a pickle only a state dict? Looked at before torch reads it: torch refuses code, but not what never ends.
+"""Is a pickle only a state dict? Asked before torch reads it, which refuses code, but not what never ends.
 
 torch's own reader builds nothing but plain data. A few bytes of it can still fill the memory
 (`bytearray(10**12)`), or take for ever (a dict whose key is a tuple of a tuple twice, and so on: its hash
@@ -54,9 +54,10 @@ def _one(file: BinaryIO) -> None:
         if name == "GLOBAL" and argument == ALLOCATES:
             raise UserError("it holds a bytearray: save `model.state_dict()` alone")
         if name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
-            memo[len(memo) if argument is None else int(argument)] = stack[-1] or 0
+            place = len(memo) if argument is None else int(argument)
+            memo[place] = stack[-1] or 0
         elif name in ("GET", "BINGET", "LONG_BINGET"):
-            stack.append(memo[int(argument)])
+            stack.append(memo[int(argument or 0)])
         else:
             size = 1 + sum(_popped(stack, opcode))
             if size > LARGEST:

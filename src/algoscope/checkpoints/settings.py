@@ -200,7 +200,9 @@ def _attention_dir(state: Mapping[str, Tensor], usual: Mapping[str, object]) -> 
     stored = "no mask is stored" if not masks else "the stored mask is empty, which tells nothing"
     if telling:
         stored = "the stored mask is triangular, which does not tell"
-    return Inference("attention_dir", usual.get("attention_dir"), f"usual for the task; {stored}", assumed=True)
+    return Inference(
+        "attention_dir", usual.get("attention_dir"), f"usual for the task; {stored}", assumed=True
+    )
 
 
 def _question(still_open: Collection[Inference], has_task: bool) -> str:
