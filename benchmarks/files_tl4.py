@@ -53,8 +53,7 @@ def bridge(changes):
 
 def readings(made, folder):
     """Every way in: (what, model)."""
-    config = {name: value for name, value in made.cfg.to_dict().items() if name != "initializer_range"}
-    torch.save({"state_dict": made.state_dict(), "cfg": config}, folder / "with_cfg.pt")
+    torch.save({"state_dict": made.state_dict(), "cfg": made.cfg.to_dict()}, folder / "with_cfg.pt")
     torch.save(made.state_dict(), folder / "bare.pt")
     (folder / "both").mkdir(exist_ok=True)
     torch.save(made.state_dict(), folder / "both/pytorch_model.bin")

@@ -83,7 +83,7 @@ def test_without_a_config_the_number_of_heads_is_asked_for(model, tmp_path):
         checkpoints.read(path)
     found = checkpoints.read(path, n_heads=2)
     torch.testing.assert_close(found.model(TOKENS), model(TOKENS))
-    absent = next(each for each in found.inferred if each.setting == "absent")
+    absent = next(each for each in found.inferred if each.setting == "assumed absent")
     assert absent.assumed
     assert absent.value == "unscaled scores, scores scaled by inverse layer index"
 

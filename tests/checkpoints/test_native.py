@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -124,7 +125,10 @@ def close(model, state):
 def test_a_file_with_its_config_gives_its_own_logits_and_assumes_nothing_but_that_nothing_is_padded(
     state, tmp_path, names
 ):
-    torch.save({"state_dict": names(state), "cfg": CONFIG | {"dtype": torch.float32}}, tmp_path / "model.pt")
+    torch.save(
+        {"state_dict": names(state), "cfg": CONFIG | {"dtype": torch.float32, "x": np.float64(0.1)}},
+        tmp_path / "model.pt",
+    )
     found = checkpoints.read(tmp_path / "model.pt")
     close(found.model, state)
     assert found.format == "TransformerLens 4 native model"
@@ -155,7 +159,7 @@ def test_without_a_config_its_settings_are_asked_for_and_the_rest_is_assumed(sta
         checkpoints.read(tmp_path / "model.pt", n_heads=HEADS)
     found = checkpoints.read(tmp_path / "model.pt", n_heads=HEADS, attention_dir="causal", act_fn="relu")
     close(found.model, state)
-    absent = next(each for each in found.inferred if each.setting == "absent")
+    absent = next(each for each in found.inferred if each.setting == "assumed absent")
     assert absent.assumed
     assert "shortformer positions" in str(absent.value)
 

@@ -18,7 +18,7 @@ def test_it_comes_back_exactly_whatever_its_config(model, tmp_path):
     back = checkpoints.read(tmp_path / "out")
     assert back.model.config == model.config
     assert back.format == "HookedTransformer state dict"
-    assert not any(each.setting == "absent" for each in back.inferred)
+    assert not any(each.setting == "assumed absent" for each in back.inferred)
     assert all(
         torch.equal(back.model.state_dict()[name], value) for name, value in model.state_dict().items()
     )

@@ -93,7 +93,7 @@ def doubt(found: Checkpoint, scored: Score) -> str | None:
     assumed = assumptions(found)
     if not assumed or not scored.at_chance:
         return None
-    listed = "; ".join(f"{each.setting} {each.value}" for each in assumed)
+    listed = "; ".join(f"{each.setting}: {each.value}" for each in assumed)
     return (
         f"{scored.accuracy:.1%} of answers are right, where one constant answer gets {scored.chance:.1%}: if "
         f"{found.name} should know {scored.task}, one of these may be wrong, which its file does not say: "

@@ -173,7 +173,7 @@ def _stated(
             raise UserError(f"{fact.setting} is {value}, but the weights have {fact.value} ({fact.source})")
     changed = {setting: value for setting, value in given.items() if stated.get(setting) != value}
     return config, tuple(
-        Inference(setting, value, f"argument, in place of {stated.get(setting)!r} in the file")
+        Inference(setting, value, f"argument, in place of {stated.get(setting)!r} in the file", assumed=True)
         for setting, value in changed.items()
     )
 

@@ -13,6 +13,7 @@ import safetensors
 import torch
 from torch import Tensor
 
+from algoscope.checkpoints.numbers import PLAIN
 from algoscope.checkpoints.pickles import refuse_endless
 from algoscope.checkpoints.size import refuse_packed, refuse_repeated
 from algoscope.errors import UserError
@@ -93,15 +94,17 @@ def _pickled(path: Path, zipped: bool) -> Content:
     refuse_endless(path, zipped)
     try:
         # A file object, as torch.load goes by a path's ending.
-        with path.open("rb") as file:
+        with path.open("rb") as file, torch.serialization.safe_globals(PLAIN):
             state = torch.load(file, map_location="cpu", weights_only=True)
+    except UserError:
+        raise
     except Exception as error:
         # What torch raises for damaged bytes depends on where the damage is: a dozen types, none its own.
         called = re.search(r"GLOBAL ([\w.]+)", str(error))
         if isinstance(error, pickle.UnpicklingError) and called:
             if called[1].startswith("numpy"):
                 raise UserError(
-                    f"it holds numpy values ({called[1]}) beside its tensors: make them plain numbers"
+                    f"it holds numpy values ({called[1]}) beside its tensors: leave them out"
                 ) from error
             raise UserError(
                 f"it holds Python objects ({called[1]}), which could run code: save `model.state_dict()`"

@@ -61,8 +61,8 @@ class Inference:
 
 def absent(untold: Collection[str]) -> tuple[Inference, ...]:
     """What is assumed not to be there, as one inference; none if nothing is."""
-    source = "assumed: they leave no trace in such a file"
-    return (Inference("absent", ", ".join(untold), source, assumed=True),) if untold else ()
+    source = "they leave no trace in such a file"
+    return (Inference("assumed absent", ", ".join(untold), source, assumed=True),) if untold else ()
 
 
 def weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -130,7 +130,7 @@ def infer(
     found, said = dict(facts), {each.setting: each for each in stated}
     for setting in Config.names():
         if setting in given and setting not in facts:
-            found[setting] = Inference(setting, given[setting], "argument")
+            found[setting] = Inference(setting, given[setting], "argument", assumed=True)
         elif setting in said and setting in facts:
             _agree(said[setting], facts[setting])
         elif setting in said and setting not in facts:
