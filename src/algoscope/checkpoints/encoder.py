@@ -50,6 +50,7 @@ def _converted(content: Content, given: Mapping[str, object]) -> Converted:
     outside = {name: value for name, value in tensors.items() if name.removeprefix(prefix) not in inside}
     state |= _around(outside, take(inside, "layers.0.norm1.weight").shape[0])
     stated = (
+        Inference("normalization_type", "LN", "nn.TransformerEncoder has layer norms"),
         Inference(
             "norm_first",
             True,

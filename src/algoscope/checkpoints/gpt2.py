@@ -134,6 +134,7 @@ def _stated(config: Mapping[str, object], nano: bool) -> tuple[Inference, ...]:
     ]
     found += [
         Inference("attention_dir", "causal", "GPT-2 is"),
+        Inference("normalization_type", "LN", "GPT-2 has layer norms"),
     ]
     folded = [name for name in ("scale_attn_by_inverse_layer_idx",) if config.get(name)]
     folded += ["scale_attn_weights=false"] if config.get("scale_attn_weights") is False else []
