@@ -5,12 +5,15 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 import algoscope
 from algoscope import cli
 from algoscope.checkpoints import checkpoint
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
+
+COMMANDS = ("study", "train", "list", "check", "export")
 
 
 @pytest.fixture
@@ -125,7 +128,81 @@ def test_without_a_command_the_commands_are_listed(run):
     assert "study" in out
 
 
-@pytest.mark.parametrize("words", [["--help"], ["study", "--help"], ["train", "--help"]])
+@pytest.fixture
+def foreign(toy, tmp_path):
+    """The toy's weights without a header, under names of their own, and the names that map them."""
+    state = {f"my.{name}": value for name, value in algoscope.load(toy).state_dict().items()}
+    torch.save(state, tmp_path / "foreign.pt")
+    lines = (f"'{name}' = '{name.removeprefix('my.')}'" for name in state)
+    (tmp_path / "names.toml").write_text("\n".join(lines))
+    return "foreign.pt", "--names", "names.toml"
+
+
+def test_check_says_what_was_understood_and_warns_at_chance(run, foreign):
+    code, out, err = run("check", *foreign, "--task", "brackets")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert any(line.split()[:2] == ["attention_dir", "bidirectional"] for line in lines)
+    assert any(line.startswith("assumed absent ") for line in lines)
+    assert lines[-3].startswith("foreign: names given by the user, ")
+    assert "of 1,000 answers are right" in lines[-2]
+    assert lines[-1].startswith("warning: ")
+    assert "act_fn: relu; " in lines[-1]
+    assert "assumed absent: shortformer positions, parallel attention and MLP, unscaled scores" in lines[-1]
+
+
+def test_check_without_a_task_needs_the_settings_and_gives_no_accuracy(run, foreign):
+    code, out, _ = run("check", *foreign, "--set", "attention_dir=causal", "--set", "act_fn=gelu", "--json")
+    record = json.loads(out)
+    assert code == 0
+    assert (record["task"], record["accuracy"], record["warning"]) == (None, None, None)
+    assert record["format"] == "names given by the user"
+    assert {"attention_dir", "act_fn", "eps", "assumed absent"} <= set(record["assumed"])
+
+
+def test_check_of_a_model_that_knows_its_task_has_no_warning(run):
+    code, out, _ = run("check", "brackets", "--examples", "50", "--json")
+    record = json.loads(out)
+    assert code == 0
+    assert (record["answers"], record["inferred"], record["warning"]) == (50, [], None)
+    assert record["accuracy"] > 0.9 > record["chance"]
+
+
+def test_study_takes_names_and_warns_in_one_line(run, foreign):
+    code, _, err = run("study", *foreign, "--task", "brackets", "--examples", "50")
+    assert code == 0
+    assert [line.startswith("warning: ") for line in err.splitlines()] == [True]
+
+
+@pytest.mark.parametrize("command", ["check", "study"])
+def test_what_can_not_be_read_is_one_line_and_code_2(run, foreign, command):
+    code, out, err = run(command, "foreign.pt", "--task", "brackets")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert err.startswith("algoscope: foreign.pt: no known format: it holds my.")
+
+
+def test_names_in_a_file_do_not_reach_the_terminal_raw(run, tmp_path):
+    torch.save({"\x1b[2J\nevil": torch.ones(2)}, tmp_path / "evil.pt")
+    code, _, err = run("check", "evil.pt")
+    assert code == 2
+    assert "\\x1b[2J\\nevil" in err
+    assert err.rstrip("\n").isprintable()
+
+
+def test_export_writes_a_folder_that_is_read_again(run, toy):
+    code, out, err = run("export", toy, "--format", "hooked", "--out", "out")
+    assert (code, out) == (0, "out: toy as hooked\n")
+    assert err == "note: keys at token 1 are masked here: mask them there too, where inputs are padded\n"
+    assert algoscope.load("out").config == algoscope.load(toy).config
+
+
+def test_export_names_what_a_format_can_not_hold(run, toy):
+    code, _, err = run("export", toy, "--format", "gpt2", "--out", "out")
+    assert code == 2
+    assert err.startswith("algoscope: GPT-2's format can't hold bidirectional attention")
+
+
+@pytest.mark.parametrize("words", [["--help"], *([name, "--help"] for name in COMMANDS)])
 def test_help_imports_neither_torch_nor_plotly(words):
     program = (
         "import sys; from algoscope.cli import app\n"

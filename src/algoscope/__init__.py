@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from algoscope.checkpoints.live import Live
     from algoscope.model.transformer import Transformer
     from algoscope.tasks.task import Task
 
@@ -19,13 +20,14 @@ __version__ = "0.1.0"
 
 
 def load(
-    name_or_path: str | Path,
+    name_or_path: str | Path | Live,
     task: str | Task | None = None,
     names: Mapping[str, str] | Path | None = None,
     **config: object,
 ) -> Transformer:
-    """The trained model called `name_or_path`: a shipped one ("brackets") or a checkpoint file.
+    """The trained model called `name_or_path`: a shipped one ("brackets"), a checkpoint file, or a folder.
 
+    A model in memory, of TransformerLens, transformers or your own, is copied.
     Its parameters are frozen; `model.requires_grad_()` thaws them. `task` (itself, a name, or
     `file.py:Class`) fills in what a HookedTransformer state dict can't say, and `config` overrides both, e.g.
     `attention_dir="causal"`; `names` map a file's own names onto HookedTransformer's.

@@ -9,7 +9,25 @@ from typing import Annotated, Any
 import typer
 
 from algoscope import __version__
-from algoscope.errors import UserError
+from algoscope.errors import UserError, printable
+
+Model = Annotated[str, typer.Argument(help="A model that comes with algoscope, or a checkpoint.")]
+TaskName = Annotated[
+    str | None,
+    typer.Option(
+        "--task", help="Else what the file records: a name that `algoscope list` shows, or file.py:ClassName."
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A setting of the model that its file doesn't say."),
+]
+Names = Annotated[
+    Path | None,
+    typer.Option(
+        "--names", metavar="FILE.toml", help="Maps names in the file onto HookedTransformer's, one a line."
+    ),
+]
 
 app = typer.Typer(
     help="Reverse-engineer small transformers trained on algorithmic tasks.",
@@ -39,23 +57,16 @@ def options(
 
 @app.command()
 def study(
-    name_or_path: Annotated[str, typer.Argument(help="A model that comes with algoscope, or a checkpoint.")],
-    task: Annotated[
-        str | None,
-        typer.Option(
-            help="Else what the file records: a name that `algoscope list` shows, or file.py:ClassName."
-        ),
-    ] = None,
+    name_or_path: Model,
+    task: TaskName = None,
     examples: Annotated[
         int | None, typer.Option(min=2, help="How many; else 5000, or all that --data holds.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Decides the examples that the task samples.")] = 0,
     data: Annotated[Path | None, typer.Option(help="Your own inputs and labels instead of a sample.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder; else ./algoscope-out/NAME.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A setting of the model that its file doesn't say."),
-    ] = None,
+    set_: Settings = None,
+    names: Names = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads; numbers may depend on it.", min=1)] = 2,
     json: Annotated[
@@ -71,6 +82,7 @@ def study(
     import torch
     from rich.console import Console
 
+    from algoscope.checkpoints.check import COUNT, doubt, score
     from algoscope.report.findings import findings_json
     from algoscope.report.folder import check_folder, write_folder
     from algoscope.report.terminal import findings_table
@@ -80,7 +92,13 @@ def study(
     # Two by default, whatever the machine has, so that the numbers are the same on each: more hardly helps.
     torch.set_num_threads(threads)
     with Console(stderr=True).status("reading the model"):
-        prepared = prepare(name_or_path, task, settings(set_ or []), examples, seed, data, device)
+        prepared = prepare(name_or_path, task, settings(set_ or []), examples, seed, data, device, names)
+    warning = doubt(
+        prepared.checkpoint,
+        score(prepared.checkpoint.model, prepared.task, prepared.examples[:COUNT]),
+    )
+    if warning:
+        typer.echo(f"warning: {printable(warning)}", err=True)
     folder = out or Path("algoscope-out") / prepared.checkpoint.name
     check_folder(folder)
     with Console(stderr=True).status(f"studying {len(prepared.examples):,} examples") as status:
@@ -97,6 +115,64 @@ def study(
         width = None if sys.stdout.isatty() else 160
         Console(markup=False, highlight=False, width=width).print(findings_table(found))
     typer.echo(f"report: {page}", err=json)
+
+
+@app.command()
+def check(
+    name_or_path: Model,
+    task: TaskName = None,
+    examples: Annotated[int, typer.Option(min=1, help="How many, if there is a task.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Decides the examples that the task samples.")] = 0,
+    set_: Settings = None,
+    names: Names = None,
+    json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Say how a checkpoint was understood, and whether the model then does its task.
+
+    Each setting with what it was concluded from; what is not certain, because the file doesn't say it, is
+    marked so. With a task, the share of right answers on a sample: one that is no better than a constant
+    answer suggests that the file was misunderstood. docs/checkpoints.md describes the formats.
+    """
+    from rich.console import Console
+
+    from algoscope.checkpoints.check import check as checked
+    from algoscope.report.checked import checked_json, checked_lines, checked_table
+    from algoscope.stories.prepare import settings
+
+    found, scored = checked(name_or_path, task, names, settings(set_ or []), examples, seed)
+    if json:
+        typer.echo(checked_json(found, scored), nl=False)
+        return
+    width = None if sys.stdout.isatty() else 160
+    Console(markup=False, highlight=False, width=width).print(checked_table(found))
+    for line in checked_lines(found, scored):
+        typer.echo(line)
+
+
+@app.command()
+def export(
+    name_or_path: Model,
+    format_: Annotated[
+        str, typer.Option("--format", help="gpt2 (Hugging Face) or hooked (HookedTransformer).")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for config.json and model.safetensors.")],
+    task: TaskName = None,
+    set_: Settings = None,
+    names: Names = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a model that is there.")] = False,
+) -> None:
+    """Write a model in another library's format, in which it gives the same logits.
+
+    What the format can't hold is refused by name.
+    """
+    from algoscope import checkpoints
+    from algoscope.checkpoints.exports import export as write
+    from algoscope.stories.prepare import settings
+
+    found = checkpoints.read(name_or_path, task, names, **settings(set_ or []))
+    for note in write(found.model, format_, out, force):
+        typer.echo(f"note: {note}", err=True)
+    typer.echo(f"{out}: {found.name} as {format_}")
 
 
 @app.command(name="list")

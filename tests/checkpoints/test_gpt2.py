@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from algoscope import checkpoints
-from algoscope.checkpoints.gpt2 import to_gpt2
+from algoscope.checkpoints.to_gpt2 import to_gpt2
 from algoscope.errors import UserError
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
@@ -30,6 +30,7 @@ def model():
     with torch.no_grad():
         for parameter in model.parameters():
             parameter += 0.2 * torch.randn(parameter.shape, generator=generator)
+        model.b_U.zero_()
     return model.requires_grad_(False)
 
 
@@ -54,18 +55,9 @@ def test_the_public_models_give_the_logits_of_transformers(reference):
         torch.testing.assert_close(logits[: len(golden)], golden, atol=1e-4, rtol=5e-6)
 
 
-def test_a_model_written_as_gpt2_comes_back_exactly(model, tmp_path):
-    back = checkpoints.read(folder(tmp_path / "out", to_gpt2(model.state_dict(), 2))).model
-    assert back.config == CONFIG
-    for name, value in model.state_dict().items():
-        assert torch.equal(
-            back.state_dict()[name], torch.zeros_like(value) if name == "unembed.b_U" else value
-        )
-
-
 @pytest.mark.parametrize("prefix", ["", "transformer.", "_orig_mod.transformer.", "module.transformer."])
 def test_a_prefix_changes_nothing_and_a_missing_read_out_is_the_embedding(model, tmp_path, prefix):
-    tensors = to_gpt2(model.state_dict(), 2)
+    tensors = to_gpt2(model).tensors
     del tensors["lm_head.weight"]
     renamed = {name.replace("transformer.", prefix): value for name, value in tensors.items()}
     found = checkpoints.read(folder(tmp_path / "out", renamed))
@@ -76,7 +68,7 @@ def test_a_prefix_changes_nothing_and_a_missing_read_out_is_the_embedding(model,
 
 
 def test_scores_that_are_scaled_otherwise_are_folded_into_the_queries(model, tmp_path):
-    tensors = to_gpt2(model.state_dict(), 2)
+    tensors = to_gpt2(model).tensors
     unscaled = checkpoints.read(folder(tmp_path / "a", tensors, scale_attn_weights=False))
     torch.testing.assert_close(unscaled.model.W_Q, model.W_Q * 2)
     by_layer = checkpoints.read(folder(tmp_path / "b", tensors, scale_attn_by_inverse_layer_idx=True))
@@ -86,12 +78,25 @@ def test_scores_that_are_scaled_otherwise_are_folded_into_the_queries(model, tmp
 
 def test_without_a_config_the_number_of_heads_is_asked_for(model, tmp_path):
     path = tmp_path / "bare.safetensors"
-    save_file(to_gpt2(model.state_dict(), 2), path)
+    save_file(to_gpt2(model).tensors, path)
     with pytest.raises(UserError, match="doesn't say n_heads: give n_heads="):
         checkpoints.read(path)
-    torch.testing.assert_close(
-        checkpoints.read(path, n_heads=2).model(TOKENS)[..., :1], (model(TOKENS) - model.b_U)[..., :1]
-    )
+    found = checkpoints.read(path, n_heads=2)
+    torch.testing.assert_close(found.model(TOKENS), model(TOKENS))
+    absent = next(each for each in found.inferred if each.setting == "assumed absent")
+    assert absent.assumed
+    assert absent.value == "unscaled scores, scores scaled by inverse layer index"
+
+
+def test_with_a_config_nothing_is_assumed_but_that_nothing_is_padded(model, tmp_path):
+    found = checkpoints.read(folder(tmp_path / "out", to_gpt2(model).tensors))
+    assert [each.setting for each in found.inferred if each.assumed] == ["pad_token"]
+
+
+def test_a_tensor_that_gpt2_does_not_have_is_refused(model, tmp_path):
+    tensors = to_gpt2(model).tensors | {"transformer.h.1.attn.q_norm.weight": torch.ones(4)}
+    with pytest.raises(UserError, match=r"unexpected for this config: h\.1\.attn\.q_norm\.weight"):
+        checkpoints.read(folder(tmp_path / "out", tensors))
 
 
 @pytest.mark.parametrize(
@@ -101,11 +106,12 @@ def test_without_a_config_the_number_of_heads_is_asked_for(model, tmp_path):
         ({"n_head": 3}, "n_heads is 3, which does not divide d_model 8"),
         ({"n_head": "two"}, "doesn't say n_heads"),
         ({"add_cross_attention": True}, "add_cross_attention"),
+        ({"model_type": "imagegpt"}, "model_type is 'imagegpt', under GPT-2's names"),
     ],
 )
 def test_what_a_config_says_and_we_can_not_do_is_refused(model, tmp_path, config, message):
     with pytest.raises(UserError, match=message):
-        checkpoints.read(folder(tmp_path / "out", to_gpt2(model.state_dict(), 2), **config))
+        checkpoints.read(folder(tmp_path / "out", to_gpt2(model).tensors, **config))
 
 
 class NanoBlock(nn.Module):

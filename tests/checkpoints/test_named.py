@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 from einops import rearrange
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
+import algoscope
 from algoscope import checkpoints
 from algoscope.checkpoints.named import read_names
 from algoscope.errors import UserError
@@ -76,6 +77,27 @@ def test_a_toml_file_holds_the_same_names(file, tmp_path):
 def test_names_that_do_not_fit_are_one_error(file, change, message):
     with pytest.raises(UserError, match=message):
         checkpoints.read(file, names=change(NAMES), **SETTINGS)
+
+
+def test_queries_keys_and_values_side_by_side_are_three_and_what_is_no_weight_is_left_out(model, file):
+    state = load_file(file)
+    for layer in range(2):
+        parts = [state.pop(f"layers.{layer}.{letter}.weight") for letter in "qkv"]
+        state[f"layers.{layer}.qkv.weight"] = torch.cat(parts)
+        state[f"layers.{layer}.qkv.bias"] = torch.zeros(18)
+    save_file(state | {"mask": torch.ones(4, 4)}, file)
+    names = {
+        theirs: ours
+        for theirs, ours in NAMES.items()
+        if theirs[15:] not in ("q.weight", "k.weight", "v.weight")
+    }
+    joint = {
+        "layers.{layer}.qkv.weight": "blocks.{layer}.attn.W_QKV.T",
+        "layers.{layer}.qkv.bias": "blocks.{layer}.attn.b_QKV",
+        "mask": "",
+    }
+    tokens = torch.tensor([[0, 1, 2, 3]])
+    assert torch.equal(algoscope.load(file, names=names | joint, **SETTINGS)(tokens), model(tokens))
 
 
 @pytest.mark.parametrize("text", ["names = 3", '"a" = 1', "= =", "\ud800"])

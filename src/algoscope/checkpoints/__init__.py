@@ -8,6 +8,7 @@ from pathlib import Path
 
 from algoscope.checkpoints import checkpoint
 from algoscope.checkpoints.checkpoint import Checkpoint
+from algoscope.checkpoints.live import Live
 from algoscope.checkpoints.named import Names, read_names
 from algoscope.errors import UserError
 from algoscope.model.config import Config
@@ -23,32 +24,37 @@ def shipped() -> dict[str, Path]:
 
 
 def read(
-    name_or_path: str | Path,
+    name_or_path: str | Path | Live,
     task: str | Task | None = None,
     names: Names | Path | None = None,
     **config: object,
 ) -> Checkpoint:
-    """The shipped model of this name, or the checkpoint in this file.
+    """The shipped model of this name, or the checkpoint in this file; or a model in memory, copied.
 
     `task` (itself, a name, or `file.py:Class`) fills in what a HookedTransformer's state dict can't say;
     without it, the checkpoint's task is the one that the file records. `config` overrides both. `names` map a
     file's own names onto HookedTransformer's: a mapping, or a TOML file that holds one. Raises
     UserError if there is no such file, if it gives no model, or if the model does not fit the task.
     """
-    path = shipped().get(str(name_or_path), Path(name_or_path))
-    if not path.exists():
-        raise UserError(_no_such(str(name_or_path)))
+    source = name_or_path if isinstance(name_or_path, Live) else _path(name_or_path)
     known = None if task is None else registry.get(task)
     mapping = read_names(names) if isinstance(names, Path) else names
-    found = checkpoint.read(path, known.usual if known else {}, config, mapping)
+    found = checkpoint.read(source, known.usual if known else {}, config, mapping)
     if known is None and found.task in registry.names():
         # A task in a user's file stays a name here: reading a checkpoint must not run what it points to.
         known = registry.get(found.task)
     if known is not None:
-        check_fit(found.model.config, known, path.name)
+        check_fit(found.model.config, known, source.name if isinstance(source, Path) else found.name)
     if task is None:
         return found
     return replace(found, task=task if isinstance(task, str) else task.name)
+
+
+def _path(name_or_path: str | Path) -> Path:
+    path = shipped().get(str(name_or_path), Path(name_or_path))
+    if not path.exists():
+        raise UserError(_no_such(str(name_or_path)))
+    return path
 
 
 def check_fit(config: Config, task: Task, name: str) -> None:

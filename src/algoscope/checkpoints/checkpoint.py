@@ -14,11 +14,13 @@ from torch import Tensor
 
 from algoscope import atomic
 from algoscope.checkpoints.content import Content, read_content
-from algoscope.checkpoints.format import Format
+from algoscope.checkpoints.format import Converted, Format
 from algoscope.checkpoints.formats import FORMATS
 from algoscope.checkpoints.hooked import HOOKED
+from algoscope.checkpoints.live import Live, content_of
 from algoscope.checkpoints.named import Names, by_names
-from algoscope.checkpoints.settings import Inference, infer, refuse_unknown, sizes, weights
+from algoscope.checkpoints.settings import Inference, absent, infer, refuse_unknown, sizes, weights
+from algoscope.checkpoints.size import refuse_too_large
 from algoscope.errors import UserError
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
@@ -41,6 +43,8 @@ class Checkpoint:
     inferred: tuple[Inference, ...]
     """Settings that the file does not state outright, and what they were concluded from."""
     name: str
+    format: str = "algoscope"
+    """Which kind of file it was."""
 
 
 def write(
@@ -57,50 +61,69 @@ def write(
 
 
 def read(
-    path: str | Path,
+    source: str | Path | Live,
     usual: Mapping[str, object] = NOTHING,
     given: Mapping[str, object] = NOTHING,
     names: Names | None = None,
 ) -> Checkpoint:
-    """The checkpoint in a file of ours or of another format that is known, whatever it is called.
+    """The checkpoint in a file of ours or of another format that is known, whatever it is called; or of a
+    model in memory, which is copied.
 
     `given` are settings that override what the file says, `usual` those that fill in what it can't say.
     `names` map the file's tensors onto ours, in place of the formats that recognise themselves. Never runs
     code from the file. Raises UserError, with the path, for a file that gives no model.
     """
-    path = Path(path)
+    live = isinstance(source, Live)
+    where = type(source).__name__ if live else str(source)
     try:
         refuse_unknown(given)
-        content = read_content(path)
+        content = content_of(source) if isinstance(source, Live) else read_content(Path(source))
         if "algoscope" in content.metadata:
-            learnt, header = weights(content.tensors), _header(content.metadata)
+            learnt, header, form = weights(content.tensors), _header(content.metadata), "algoscope"
             config, inferred = _stated(header, learnt, given)
+            refuse_too_large(config, learnt)
         else:
             header = {"task": None, "training": {}}
-            learnt, config, inferred = _converted_from(content, usual, given, names)
+            form, converted = _converted_from(content, given, names)
+            learnt, config, inferred = _understood(content, converted, usual, given)
+            # Our own names and shapes need no word.
+            how = Inference("format", form, "names and shapes of its tensors")
+            inferred = inferred if form == HOOKED.name else (how, *inferred)
         model = _model(config, learnt)
         zeroed = _zero_subnormals(model)
         task, training = _task_and_training(header)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from error
-    return Checkpoint(model, task, training, inferred + _converted(learnt) + zeroed, path.stem)
+        raise UserError(f"{where}: {error}") from error
+    name = where if live else Path(where).stem
+    return Checkpoint(model, task, training, inferred + _converted(learnt) + zeroed, name, form)
 
 
 def _converted_from(
-    content: Content, usual: Mapping[str, object], given: Mapping[str, object], names: Names | None
+    content: Content, given: Mapping[str, object], names: Names | None
+) -> tuple[str, Converted]:
+    """The format's name, and the weights in our names."""
+    known = _recognised(content) if names is None else None
+    name = "names given by the user" if known is None else known.name
+    try:
+        return name, by_names(content, names or {}, given) if known is None else known.convert(content, given)
+    except UserError:
+        raise
+    except (ValueError, TypeError, IndexError, ArithmeticError, RuntimeError) as error:
+        # What einops and torch raise for tensors that have a format's names and other shapes.
+        reason = str(error).strip().splitlines()[0][:200]
+        raise UserError(f"it has the names of {name}, and other shapes ({reason})") from error
+
+
+def _understood(
+    content: Content, converted: Converted, usual: Mapping[str, object], given: Mapping[str, object]
 ) -> tuple[dict[str, Tensor], Config, tuple[Inference, ...]]:
     """Weights in our names, the config, and what was concluded on the way."""
-    if names is None:
-        known = _recognised(content)
-        converted, name = known.convert(content, given), known.name
-    else:
-        converted, name = by_names(content, names, given), "names given by the user"
     config, inferred = infer(converted.state, usual, given, converted.stated)
-    learnt, zero = with_zero_biases(config, weights(converted.state))
-    notes = tuple(Inference(what, value, "found in the file") for what, value in content.notes)
-    # Our own names and shapes need no word.
-    how = () if name == HOOKED.name else (Inference("format", name, "names and shapes of its tensors"),)
-    return learnt, config, (*how, *notes, *inferred, *zero)
+    learnt = weights(converted.state)
+    refuse_too_large(config, learnt)
+    learnt, zero = with_zero_biases(config, learnt)
+    notes = tuple(Inference(what, value, "found beside the weights") for what, value in content.notes)
+    return learnt, config, (*notes, *inferred, *zero, *absent(converted.untold))
 
 
 def _recognised(content: Content) -> Format:
@@ -150,7 +173,7 @@ def _stated(
             raise UserError(f"{fact.setting} is {value}, but the weights have {fact.value} ({fact.source})")
     changed = {setting: value for setting, value in given.items() if stated.get(setting) != value}
     return config, tuple(
-        Inference(setting, value, f"argument, in place of {stated.get(setting)!r} in the file")
+        Inference(setting, value, f"argument, in place of {stated.get(setting)!r} in the file", assumed=True)
         for setting, value in changed.items()
     )
 

@@ -13,10 +13,15 @@ import safetensors
 import torch
 from torch import Tensor
 
+from algoscope.checkpoints.numbers import PLAIN
+from algoscope.checkpoints.pickles import refuse_endless
+from algoscope.checkpoints.size import refuse_packed, refuse_repeated
 from algoscope.errors import UserError
 
 WRAPPERS = ("model", "state_dict", "model_state_dict", "module", "params")
 """Keys under which training scripts put the weights, beside an optimizer and the like."""
+CONFIGS = ("model_args", "cfg", "config")
+"""Keys under which they put what the model is like."""
 PREFIXES = ("_orig_mod.", "module.", "model.")
 """What torch.compile, data-parallel training and wrapping modules put in front of every name."""
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -51,9 +56,9 @@ def read_content(path: Path) -> Content:
     except OSError as error:
         raise UserError(f"can't read it: {error.strerror}") from error
     if start[8:] == b"{":
-        return _unprefixed(_safetensors(path))
+        return unprefixed(_safetensors(path))
     if start.startswith((b"PK", b"\x80")):
-        return _unprefixed(_pickled(path))
+        return unprefixed(_pickled(path, start.startswith(b"PK")))
     raise UserError("neither a safetensors file nor one that torch.save wrote, or cut short")
 
 
@@ -82,21 +87,32 @@ def _safetensors(path: Path) -> Content:
         raise UserError(f"a damaged or incomplete safetensors file ({error})") from error
 
 
-def _pickled(path: Path) -> Content:
+def _pickled(path: Path, zipped: bool) -> Content:
     """Tensors of a file that torch.save wrote. Anything in it but plain data is refused, not run."""
+    if zipped:
+        refuse_packed(path)
+    refuse_endless(path, zipped)
     try:
         # A file object, as torch.load goes by a path's ending.
-        with path.open("rb") as file:
+        with path.open("rb") as file, torch.serialization.safe_globals(PLAIN):
             state = torch.load(file, map_location="cpu", weights_only=True)
+    except UserError:
+        raise
     except Exception as error:
         # What torch raises for damaged bytes depends on where the damage is: a dozen types, none its own.
-        called = re.search(r"GLOBAL (\S+)", str(error))
+        called = re.search(r"GLOBAL ([\w.]+)", str(error))
         if isinstance(error, pickle.UnpicklingError) and called:
+            if called[1].startswith("numpy"):
+                raise UserError(
+                    f"it holds numpy values ({called[1]}) beside its tensors: leave them out"
+                ) from error
             raise UserError(
                 f"it holds Python objects ({called[1]}), which could run code: save `model.state_dict()`"
             ) from error
         raise UserError(f"a damaged or incomplete file of torch.save ({type(error).__name__})") from error
-    return _unwrapped(state)
+    found = _unwrapped(state)
+    refuse_repeated(found.tensors.values(), path.stat().st_size)
+    return found
 
 
 def _unwrapped(state: object) -> Content:
@@ -108,14 +124,14 @@ def _unwrapped(state: object) -> Content:
             inner = state.get(key)
             if isinstance(inner, Mapping) and inner and all(isinstance(v, Tensor) for v in inner.values()):
                 tensors = {str(name): value.detach() for name, value in inner.items()}
-                beside = state.get("model_args", state.get("config", {}))
+                beside: object = next((state[name] for name in CONFIGS if name in state), None)
                 config = dict(beside) if isinstance(beside, Mapping) else {}
                 return Content(tensors, {}, config, (("weights under the key", key),))
     keys = f" with {', '.join(map(repr, list(state)[:3]))}" if isinstance(state, Mapping) else ""
     raise UserError(f"it holds a {type(state).__name__}{keys}: save `model.state_dict()` alone")
 
 
-def _unprefixed(content: Content) -> Content:
+def unprefixed(content: Content) -> Content:
     """The same without what stands in front of every name and means nothing."""
     tensors, notes = dict(content.tensors), list(content.notes)
     while prefix := next(

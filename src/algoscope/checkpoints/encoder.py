@@ -15,6 +15,14 @@ from algoscope.errors import UserError
 
 FIRST = re.compile(r"(.*?)layers\.0\.self_attn\.in_proj_weight")
 
+KNOWN = re.compile(
+    r"layers\.\d+\.(self_attn\.in_proj_(weight|bias)|"
+    r"(self_attn\.out_proj|linear1|linear2|norm1|norm2)\.(weight|bias))"
+)
+"""All that a layer has."""
+UNTOLD = ("scaled embeddings", "a cap on logits")
+"""What may be done around an encoder, whose own code has no such settings."""
+
 
 def _encoder(tensors: Mapping[str, Tensor]) -> str | None:
     """What stands before `layers.0` in the encoder's names; None if there is no encoder."""
@@ -37,14 +45,20 @@ def _converted(content: Content, given: Mapping[str, object]) -> Converted:
     state: dict[str, Tensor] = {}
     for layer in range(layers):
         state |= _layer(inside, layer, heads)
+    # Under their own names the others are refused as unexpected.
+    state |= {name: value for name, value in inside.items() if not KNOWN.fullmatch(name)}
     outside = {name: value for name, value in tensors.items() if name.removeprefix(prefix) not in inside}
-    state |= _around(outside, prefix, take(inside, "layers.0.norm1.weight").shape[0])
+    state |= _around(outside, take(inside, "layers.0.norm1.weight").shape[0])
     stated = (
+        Inference("normalization_type", "LN", "nn.TransformerEncoder has layer norms"),
         Inference(
-            "norm_first", True, "assumed: a file doesn't say; with the default, norm last, results are wrong"
+            "norm_first",
+            True,
+            "assumed: a file doesn't say; with the default, norm last, results are wrong",
+            assumed=True,
         ),
     )
-    return Converted(state, stated)
+    return Converted(state, stated, UNTOLD)
 
 
 def _layer(inside: Mapping[str, Tensor], layer: int, heads: int) -> dict[str, Tensor]:
@@ -74,9 +88,9 @@ def _layer(inside: Mapping[str, Tensor], layer: int, heads: int) -> dict[str, Te
     return state
 
 
-def _around(outside: Mapping[str, Tensor], prefix: str, d_model: int) -> dict[str, Tensor]:
+def _around(outside: Mapping[str, Tensor], d_model: int) -> dict[str, Tensor]:
     """Embeddings, final norm and read-out, by their shapes and the words in their names."""
-    flat = {name: value.squeeze(0) if value.ndim == 3 else value for name, value in outside.items()}
+    flat = {name: _matrix(value) for name, value in outside.items()}
     matrices = {name: value for name, value in flat.items() if value.ndim == 2 and d_model in value.shape}
     position = _the_one([name for name in matrices if "pos" in name.lower()], "position embedding", matrices)
     tables = [name for name in matrices if name != position]
@@ -88,8 +102,11 @@ def _around(outside: Mapping[str, Tensor], prefix: str, d_model: int) -> dict[st
     state = {
         "embed.W_E": matrices[token], "pos_embed.W_pos": matrices[position], "unembed.W_U": matrices[head].T,
     }  # fmt: skip
+    used = {position, token, head}
     bias = head.removesuffix("weight") + "bias"
-    state |= {"unembed.b_U": outside[bias]} if bias in outside else {}
+    if bias in outside:
+        state["unembed.b_U"] = outside[bias]
+        used.add(bias)
     norms = [
         n.removesuffix(".weight")
         for n, value in outside.items()
@@ -98,8 +115,18 @@ def _around(outside: Mapping[str, Tensor], prefix: str, d_model: int) -> dict[st
     if len(norms) > 1:
         raise UserError(f"{', '.join(norms)} may each be the final norm: map them with names=")
     for norm in norms:
-        state |= {"ln_final.w": outside[f"{norm}.weight"], "ln_final.b": outside[f"{norm}.bias"]}
-    return state
+        for theirs, ours in (("weight", "w"), ("bias", "b")):
+            if f"{norm}.{theirs}" in outside:
+                state[f"ln_final.{ours}"] = outside[f"{norm}.{theirs}"]
+                used.add(f"{norm}.{theirs}")
+    return state | {name: value for name, value in outside.items() if name not in used}
+
+
+def _matrix(value: Tensor) -> Tensor:
+    """A position embedding is often stored with an axis for the batch."""
+    if value.ndim != 3:
+        return value
+    return value.squeeze(0) if len(value) == 1 else value.squeeze(1)
 
 
 def _the_one(found: list[str], what: str, matrices: Mapping[str, Tensor]) -> str:

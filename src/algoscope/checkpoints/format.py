@@ -18,6 +18,8 @@ class Converted:
 
     state: Mapping[str, Tensor]
     stated: tuple[Inference, ...] = ()
+    untold: tuple[str, ...] = ()
+    """What would change the results, leaves no trace in such a file, and is therefore assumed absent."""
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
-import torch
 from einops import rearrange
 from torch import Tensor
 
 from algoscope.checkpoints.content import Content
+from algoscope.checkpoints.export import padding
 from algoscope.checkpoints.format import Converted, Format, take, whole_number
 from algoscope.checkpoints.settings import Inference
 from algoscope.errors import UserError
@@ -21,6 +22,13 @@ ACTIVATIONS = {
     "silu": "silu",
 }
 """Hugging Face's names for those that we have."""
+UNTOLD = ("unscaled scores", "scores scaled by inverse layer index")
+"""What only a config.json says."""
+KNOWN = re.compile(
+    r"(wte|wpe|lm_head)\.weight|lm_head\.bias|h\.\d+\.attn\.(bias|masked_bias)|"
+    r"(ln_f|h\.\d+\.(ln_1|ln_2|attn\.c_attn|attn\.c_proj|mlp\.c_fc|mlp\.c_proj))\.(weight|bias)"
+)
+"""Everything there is in such a file; `attn.bias` is the causal mask."""
 LAYER = "h.0.attn.c_attn.weight"
 
 
@@ -52,10 +60,15 @@ def _converted(content: Content, given: Mapping[str, object], transposed: bool) 
         state |= _block(tensors, layer, heads, transposed, content.config)
     state |= {"ln_final.w": take(tensors, "ln_f.weight")}
     state |= {"ln_final.b": tensors["ln_f.bias"]} if "ln_f.bias" in tensors else {}
+    state |= {"unembed.b_U": tensors["lm_head.bias"]} if "lm_head.bias" in tensors else {}
+    # Under their own names the others are refused as unexpected.
+    state |= {name: value for name, value in tensors.items() if not KNOWN.fullmatch(name)}
     head = tensors.get("lm_head.weight")
     state["unembed.W_U"] = (embed if head is None else head).T
     tied = () if head is not None else (Inference("unembed.W_U", "wte.weight", "no lm_head.weight: tied"),)
-    return Converted(state, (*_stated(content.config, transposed), *tied))
+    untold = () if content.config or transposed else UNTOLD
+    stated = (*_stated(content.config, transposed), *padding(content), *tied)
+    return Converted(state, stated, untold)
 
 
 def _block(
@@ -108,19 +121,26 @@ def _score_scale(config: Mapping[str, object], layer: int, d_head: int) -> float
 
 
 def _stated(config: Mapping[str, object], nano: bool) -> tuple[Inference, ...]:
-    source = "config.json" if "model_type" in config else "usual for this format"
     named = str(config.get("activation_function", "gelu" if nano else "gelu_new"))
     if named not in ACTIVATIONS:
         raise UserError(f"activation_function is {named!r}: {', '.join(ACTIVATIONS)} are read")
     eps = config.get("layer_norm_epsilon", 1e-5)
+    read = {"act_fn": (ACTIVATIONS[named], "activation_function"), "eps": (eps, "layer_norm_epsilon")}
     found = [
-        Inference("act_fn", ACTIVATIONS[named], source),
-        Inference("eps", eps, source),
+        Inference(
+            setting, value, "the config" if name in config else "usual for this format", assumed=not config
+        )
+        for setting, (value, name) in read.items()
+    ]
+    found += [
         Inference("attention_dir", "causal", "GPT-2 is"),
+        Inference("normalization_type", "LN", "GPT-2 has layer norms"),
     ]
     folded = [name for name in ("scale_attn_by_inverse_layer_idx",) if config.get(name)]
     folded += ["scale_attn_weights=false"] if config.get("scale_attn_weights") is False else []
-    found += [Inference(name, "folded into W_Q and b_Q", source) for name in folded]
+    found += [Inference(name, "folded into W_Q and b_Q", "the config") for name in folded]
+    if not nano and config.get("model_type", "gpt2") != "gpt2":
+        raise UserError(f"model_type is {config['model_type']!r}, under GPT-2's names: only gpt2 is read")
     if config.get("add_cross_attention"):
         raise UserError("config.json has add_cross_attention: such attention is not read")
     return tuple(found)
@@ -136,35 +156,3 @@ NANOGPT = Format(
     lambda tensors: _has_gpt2_names(tensors) and _linear(tensors),
     lambda content, given: _converted(content, given, transposed=True),
 )
-
-
-def to_gpt2(state: Mapping[str, Tensor], n_layers: int) -> dict[str, Tensor]:
-    """A model's weights in Hugging Face GPT-2's names and shapes: the way back."""
-    out = {
-        "transformer.wte.weight": state["embed.W_E"],
-        "transformer.wpe.weight": state["pos_embed.W_pos"],
-        "transformer.ln_f.weight": state["ln_final.w"],
-        "transformer.ln_f.bias": state["ln_final.b"],
-        "lm_head.weight": state["unembed.W_U"].T.contiguous(),
-    }
-    for layer in range(n_layers):
-        old, new = f"blocks.{layer}", f"transformer.h.{layer}"
-        reads = [
-            rearrange(state[f"{old}.attn.W_{x}"], "head d_model d_head -> d_model (head d_head)")
-            for x in "QKV"
-        ]
-        out |= {
-            f"{new}.attn.c_attn.weight": torch.cat(reads, 1),
-            f"{new}.attn.c_attn.bias": torch.cat([state[f"{old}.attn.b_{x}"].flatten() for x in "QKV"]),
-            f"{new}.attn.c_proj.weight": state[f"{old}.attn.W_O"].flatten(0, 1),
-            f"{new}.attn.c_proj.bias": state[f"{old}.attn.b_O"],
-            f"{new}.mlp.c_fc.weight": state[f"{old}.mlp.W_in"],
-            f"{new}.mlp.c_fc.bias": state[f"{old}.mlp.b_in"],
-            f"{new}.mlp.c_proj.weight": state[f"{old}.mlp.W_out"],
-            f"{new}.mlp.c_proj.bias": state[f"{old}.mlp.b_out"],
-            f"{new}.ln_1.weight": state[f"{old}.ln1.w"],
-            f"{new}.ln_1.bias": state[f"{old}.ln1.b"],
-            f"{new}.ln_2.weight": state[f"{old}.ln2.w"],
-            f"{new}.ln_2.bias": state[f"{old}.ln2.b"],
-        }
-    return out

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from einops import rearrange
 from torch import Tensor
 
+from algoscope.checkpoints import lens
 from algoscope.checkpoints.content import Content
+from algoscope.checkpoints.export import padding
 from algoscope.checkpoints.format import Converted, Format, take
 from algoscope.checkpoints.settings import Inference
 
@@ -43,14 +45,18 @@ def _grokking(content: Content, given: Mapping[str, object]) -> Converted:
         else (Inference("normalization_type", "none", "no layer norm weights, and this code has none"),)
     )
     return Converted(
-        turned, (*stated, Inference("attention_dir", "causal", "the code of this format masks so"))
+        turned,
+        (*stated, Inference("attention_dir", "causal", "the code of this format masks so")),
+        lens.TRACELESS,
     )
 
 
 HOOKED = Format(
     "HookedTransformer state dict",
     lambda tensors: _hooked_names(tensors) and not _flat_heads(tensors),
-    lambda content, given: Converted(content.tensors),
+    lambda content, given: Converted(
+        content.tensors, (*lens.stated(content.config), *padding(content)), lens.untold(content.config)
+    ),
 )
 GROKKING = Format(
     "grokking-style state dict", lambda tensors: _hooked_names(tensors) and _flat_heads(tensors), _grokking

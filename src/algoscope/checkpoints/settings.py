@@ -54,6 +54,14 @@ class Inference:
     setting: str
     value: object
     source: str
+    assumed: bool = False
+    """Whether it may be wrong without any sign in the file: a habit of the task or of the format."""
+
+
+def absent(untold: Collection[str]) -> tuple[Inference, ...]:
+    """What is assumed not to be there, as one inference; none if nothing is."""
+    source = "they leave no trace in such a file"
+    return (Inference("assumed absent", ", ".join(untold), source, assumed=True),) if untold else ()
 
 
 def weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -123,7 +131,9 @@ def infer(
     found, said = dict(facts), {each.setting: each for each in stated}
     for setting in Config.names():
         if setting in given and setting not in facts:
-            found[setting] = Inference(setting, given[setting], "argument")
+            found[setting] = Inference(setting, given[setting], "argument", assumed=True)
+        elif setting in said and setting in facts:
+            _agree(said[setting], facts[setting])
         elif setting in said and setting not in facts:
             found[setting] = said[setting]
         elif setting not in facts and (setting != "act_fn" or facts["d_mlp"].value):
@@ -148,6 +158,15 @@ def _learnt_norm(state: Mapping[str, Tensor]) -> Inference | None:
     return Inference("normalization_type", "RMS", f"{norm}.w has no {norm}.b beside it") if biased else None
 
 
+def _agree(said: Inference, fact: Inference) -> None:
+    """Raises UserError if the config beside the weights belongs to another model."""
+    if said.value != fact.value:
+        raise UserError(
+            f"{said.source} says {said.setting}={said.value!r}, but the weights have {fact.value!r} "
+            f"({fact.source})"
+        )
+
+
 def refuse_unknown(given: Mapping[str, object]) -> None:
     """Raises UserError for a name that is no setting."""
     unknown = set(given) - set(Config.names())
@@ -165,11 +184,11 @@ def _conclude(setting: str, state: Mapping[str, Tensor], usual: Mapping[str, obj
         return Inference(setting, kind, "blocks.0.ln1.w is there, and no bias at all")
     if setting == "normalization_type" and value == "LN":
         return Inference(
-            setting, "LNPre", "no blocks.0.ln1.w; LN is usual for the task: folded into the weights"
+            setting, "LNPre", "no blocks.0.ln1.w; LN is usual for the task: folded into the weights", True
         )
     if setting in usual:
-        return Inference(setting, value, "usual for the task")
-    return Inference(setting, ASSUMED.get(setting), "assumed: nothing in the file says")
+        return Inference(setting, value, "usual for the task", assumed=True)
+    return Inference(setting, ASSUMED.get(setting), "assumed: nothing in the file says", assumed=True)
 
 
 def _attention_dir(state: Mapping[str, Tensor], usual: Mapping[str, object]) -> Inference:
@@ -197,7 +216,9 @@ def _attention_dir(state: Mapping[str, Tensor], usual: Mapping[str, object]) -> 
     stored = "no mask is stored" if not masks else "the stored mask is empty, which tells nothing"
     if telling:
         stored = "the stored mask is triangular, which does not tell"
-    return Inference("attention_dir", usual.get("attention_dir"), f"usual for the task; {stored}")
+    return Inference(
+        "attention_dir", usual.get("attention_dir"), f"usual for the task; {stored}", assumed=True
+    )
 
 
 def _question(still_open: Collection[Inference], has_task: bool) -> str:

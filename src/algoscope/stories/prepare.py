@@ -36,12 +36,14 @@ def prepare(
     seed: int = 0,
     data: Path | None = None,
     device: str = "cpu",
+    names: Path | None = None,
 ) -> Prepared:
     """Read a model and its examples: `count` of them, sampled with `seed` or the first of the file `data`.
 
+    `names` is a TOML file that maps the names in the model's file onto HookedTransformer's.
     Raises UserError if one can't be read, or if neither `task` nor the checkpoint says what the task is.
     """
-    checkpoint = checkpoints.read(name_or_path, task, None, **(config or {}))
+    checkpoint = checkpoints.read(name_or_path, task, names, **(config or {}))
     if checkpoint.task is None:
         raise UserError(
             f"{name_or_path} does not say which task it was trained on: give --task, one of "
