@@ -139,6 +139,6 @@ def test_a_learnt_constant_does_better_than_the_mean_on_fresh_inputs(public_pali
     model, head = public_palindromes.model, Head(0, 1)
     fitted, fresh = Palindromes().sample(1000, seed=1), Palindromes().sample(2000, seed=2)
     mean = written(model, fitted, head).mean
-    learnt = learn_constant(model, fitted, head, steps=60)
+    learnt = learn_constant(model, fitted, head, steps=20)
     found = sweep(model, fresh, [writing(head, mean), writing(head, learnt)], loss)
     assert found.values[1] < found.values[0]

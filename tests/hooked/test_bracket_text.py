@@ -33,7 +33,7 @@ SOLUTIONS = (
 )
 
 
-MANY = 2000
+MANY = 800
 """Strings that everything is computed on: enough for the digits that the text shows."""
 
 

@@ -30,11 +30,11 @@ def test_a_users_own_task_is_trained_stopped_by_ctrl_c_and_resumed(tmp_path, mon
     words = ["train", f"{SMALL}:First", "--seed", "1", "--out", str(out), "--batch", "8"]
     words += ["--d-model", "16", "--n-layers", "1", "--steps", str(STEPS)]
     process = algoscope(*words)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not out.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    err = process.communicate(timeout=60)[1]
+    err = process.communicate(timeout=120)[1]
     assert process.returncode == 130
     assert "--resume goes on" in err
     steps = checkpoint.read(out).training["steps"]
