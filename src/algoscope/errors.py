@@ -6,3 +6,11 @@ class UserError(ValueError):
 
     The command line prints it without a traceback and exits with 2; any other exception is a bug of ours.
     """
+
+
+class AbsentError(UserError, AttributeError):
+    """A name that is not there, with what to use in its place: `hasattr` is false for it."""
+
+
+class NotImportableError(UserError, ImportError):
+    """The same for a module's name: an AttributeError's message gets lost in `from module import name`."""

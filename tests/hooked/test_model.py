@@ -94,6 +94,17 @@ def test_an_added_hook_stays_until_it_is_reset_and_a_permanent_one_beyond(model,
     assert torch.equal(hooked(tokens), before)
 
 
+def test_hooks_of_one_level_are_reset_by_themselves(model, tokens_for):
+    hooked, tokens = HookedTransformer.wrap(model), tokens_for(model)
+    ran = []
+    hooked.add_hook("hook_embed", lambda value, hook: ran.append("first"), level=1)
+    hooked.add_hook("hook_embed", lambda value, hook: ran.append("second"), level=2)
+    hooked.add_hook("hook_embed", lambda value, hook: ran.append("stays"), level=1, is_permanent=True)
+    hooked.reset_hooks(level=1)
+    hooked(tokens)
+    assert ran == ["second", "stays"]
+
+
 def test_hooks_of_a_site_run_in_the_order_in_which_they_came(model, tokens_for):
     hooked, tokens, order = HookedTransformer.wrap(model), tokens_for(model), []
 

@@ -1,8 +1,8 @@
-"""A named place in a model, as hooks get to see it, with the hooks that were added to it."""
+"""The named places of a model, as hooks get to see them, with the hooks that were added to them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from algoscope.errors import UserError
-from algoscope.model.sites import Hook, Site
+from algoscope.model.sites import Hook, Site, Taps, editing
 
 
 class HookFunction(Protocol):
@@ -25,6 +25,8 @@ class Added:
 
     function: HookFunction
     permanent: bool
+    level: int | None = None
+    """A number that it can be removed by, with all others of that number."""
 
 
 class HookPoint:
@@ -43,17 +45,26 @@ class HookPoint:
         return self._layer
 
     def add_hook(
-        self, hook: HookFunction, dir: str = "fwd", is_permanent: bool = False, prepend: bool = False
+        self,
+        hook: HookFunction,
+        dir: str = "fwd",
+        is_permanent: bool = False,
+        level: int | None = None,
+        prepend: bool = False,
     ) -> None:
         """Makes this hook part of every run until `remove_hooks`; a permanent one until that is asked for."""
         forward_only(dir)
-        self._added.insert(0 if prepend else len(self._added), Added(hook, is_permanent))
+        self._added.insert(0 if prepend else len(self._added), Added(hook, is_permanent, level))
 
     def add_perma_hook(self, hook: HookFunction, dir: str = "fwd") -> None:
         self.add_hook(hook, dir, is_permanent=True)
 
-    def remove_hooks(self, dir: str = "fwd", including_permanent: bool = False) -> None:
-        self._added = [each for each in self._added if each.permanent and not including_permanent]
+    def remove_hooks(
+        self, dir: str = "fwd", including_permanent: bool = False, level: int | None = None
+    ) -> None:
+        """Removes what was added: all, or that of one level; what is permanent only if asked for."""
+        kept = [each for each in self._added if each.permanent or level not in (None, each.level)]
+        self._added = [] if including_permanent else kept
 
     @contextmanager
     def during(self, hook: HookFunction) -> Iterator[None]:
@@ -78,6 +89,27 @@ class HookPoint:
 
     def __repr__(self) -> str:
         return f"HookPoint({self.name!r})"
+
+
+class Points(dict[str, HookPoint]):
+    """The hook points of one model, by the full name of their site."""
+
+    def __init__(self, sites: Mapping[str, Site]) -> None:
+        super().__init__((name, HookPoint(site)) for name, site in sites.items())
+        self.sites = sites
+
+    def inside(self, part: str) -> dict[str, HookPoint]:
+        """Those of one part of the model, by the last word of their name: `hook_q` of `blocks.0.attn`."""
+        split = ((name.rpartition("."), point) for name, point in self.items())
+        return {last: point for (before, _, last), point in split if before == part}
+
+    def added(self) -> list[tuple[str, Hook]]:
+        """What was added to any of them, as a run of ours takes it."""
+        return [each for point in self.values() for each in point.hooks()]
+
+    def taps(self) -> Taps:
+        """The same, for a part of a run."""
+        return Taps(self.sites, [(name, editing(hook)) for name, hook in self.added()])
 
 
 def forward_only(dir: str) -> None:
