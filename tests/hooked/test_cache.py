@@ -40,6 +40,8 @@ def test_only_what_was_asked_for_is_kept(padded_model, tokens_for):
         assert list(cache) == ["hook_embed"]
     with pytest.raises(KeyError, match="names_filter"):
         _ = cache["pattern", 0]
+    with pytest.raises(KeyError, match="0 is no site"):
+        _ = cache[0]
     with pytest.raises(UserError, match="did you mean"):
         hooked.run_with_cache(tokens, names_filter="hook_embedding")
 
@@ -206,6 +208,9 @@ def test_a_cache_of_some_inputs_holds_what_they_left(padded_model, tokens_for):
 
 
 def test_moving_is_in_place(padded_model, tokens_for):
-    _, cache = HookedTransformer.wrap(padded_model).run_with_cache(tokens_for(padded_model))
+    hooked, tokens = HookedTransformer.wrap(padded_model), tokens_for(padded_model)
+    _, cache = hooked.run_with_cache(tokens, device="meta")
+    assert cache["embed"].device.type == "meta"
+    _, cache = hooked.run_with_cache(tokens)
     assert cache.to("meta") is cache
     assert all(value.device.type == "meta" for value in cache.values())

@@ -169,6 +169,23 @@ def test_what_changes_nothing_is_taken():
     small()(tokens, prepend_bos=False, past_kv_cache=None)
 
 
+def test_a_hook_point_is_a_place_for_hooks_as_its_name_is(padded_model, tokens_for):
+    hooked, tokens = HookedTransformer.wrap(padded_model), tokens_for(padded_model)
+    point, edit = hooked.blocks[0].attn.hook_z, lambda value, hook: 0 * value
+    expected = hooked.run_with_hooks(tokens, fwd_hooks=[(point.name, edit)])
+    assert torch.equal(hooked.run_with_hooks(tokens, fwd_hooks=[(point, edit)]), expected)
+    hooked.add_hook(point, edit)
+    assert torch.equal(hooked(tokens), expected)
+    with pytest.raises(UserError, match="another model's"):
+        HookedTransformer.wrap(padded_model).add_hook(point, edit)
+
+
+@pytest.mark.parametrize("hook", [lambda value: value, lambda value, point: value])
+def test_a_hook_that_takes_no_hook_is_refused_before_the_run(hook):
+    with pytest.raises(UserError, match=r"called as hook\(value, hook=point\)"):
+        small().run_with_hooks(torch.zeros(1, 2).long(), fwd_hooks=[("hook_embed", hook)])
+
+
 def test_a_backward_hook_is_refused():
     with pytest.raises(UserError, match="not gradients"):
         small().add_hook("hook_embed", lambda value, hook: None, dir="bwd")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -82,6 +83,7 @@ class HookPoint:
 
     def called(self, function: HookFunction) -> Hook:
         """The function as a hook of ours."""
+        takes_hook(function)
         return lambda value, site: function(value, hook=self)
 
     def clear_context(self) -> None:
@@ -110,6 +112,19 @@ class Points(dict[str, HookPoint]):
     def taps(self) -> Taps:
         """The same, for a part of a run."""
         return Taps(self.sites, [(name, editing(hook)) for name, hook in self.added()])
+
+
+def takes_hook(function: HookFunction) -> None:
+    """Raises UserError for a function that can't be called as `function(value, hook=point)`."""
+    try:
+        signature(function).bind(None, hook=None)
+    except TypeError as error:
+        raise UserError(
+            f"a hook is called as hook(value, hook=point), and this one can't be: {error}"
+        ) from None
+    except ValueError:
+        # Some functions of torch and Python don't say what they take.
+        return
 
 
 def forward_only(dir: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -41,7 +42,6 @@ FIXED: Mapping[str, Fixed] = {
     "past_kv_cache": Fixed((None,), "every run computes all positions"),
     "attention_mask": Fixed((None,), "padding is masked by the config's pad_token"),
     "return_cache_object": Fixed((True,), "the plain dict is cache.cache_dict"),
-    "device": Fixed((None,), "move the cache afterwards: cache.to(device)"),
 }
 
 
@@ -161,15 +161,17 @@ class HookedTransformer(HookedRoot, Texts, Weights):
         loss_per_token: bool = False,
         names_filter: Filter = None,
         remove_batch_dim: bool = False,
+        device: str | torch.device | None = None,
         **rest: object,
     ) -> tuple[Any, ActivationCache]:
         """As `model(input)`, and what came out of each site that `names_filter` names, or of all."""
-        known = ("return_type", "loss_per_token", "names_filter", "remove_batch_dim")
+        known = ("return_type", "loss_per_token", "names_filter", "remove_batch_dim", "device")
         refuse("run_with_cache", rest, FIXED, root.WITHOUT_EFFECT, known)
         tokens = self._tokens(input)
         wanted = [names_filter] if isinstance(names_filter, str) else names_filter
         logits, values = self.transformer.run_with_cache(tokens, wanted, self._hooks(()))
         cache = ActivationCache({name: value.detach() for name, value in values.items()}, self)
+        cache = cache if device is None else cache.to(device)
         answer = _answer(logits, tokens, return_type, loss_per_token)
         return answer, cache.remove_batch_dim() if remove_batch_dim else cache
 

@@ -13,8 +13,8 @@ from algoscope.hooked.arguments import Fixed, refuse
 from algoscope.hooked.hook_points import HookFunction, HookPoint, Points
 from algoscope.model.sites import Hook, find
 
-Where = str | Callable[[str], bool]
-"""The full name of a site, or a function that is true of the names that are meant."""
+Where = str | HookPoint | Callable[[str], bool]
+"""The full name of a site, its hook point, or a function that is true of the names that are meant."""
 FwdHooks = Iterable[tuple[Where, HookFunction]]
 
 FIXED: Mapping[str, Fixed] = {
@@ -46,6 +46,10 @@ class HookedRoot(nn.Module):
 
     def _points(self, where: Where) -> list[HookPoint]:
         """The hook points that are meant. Raises UserError if there is none."""
+        if isinstance(where, HookPoint):
+            if self.hook_dict.get(where.name) is not where:
+                raise UserError(f"{where} is another model's: give its name, {where.name!r}")
+            return [where]
         if not callable(where):
             return [self.hook_dict[find(self.hook_dict.sites, where).name]]
         found = [point for name, point in self.hook_dict.items() if where(name)]

@@ -36,6 +36,8 @@ class Values(Mapping[str, Tensor]):
         self.has_batch_dim = has_batch_dim
 
     def __getitem__(self, key: str | tuple[Any, ...]) -> Tensor:
+        if not isinstance(key, str | tuple):
+            raise KeyError(f"{key!r} is no site: write cache['pattern', 0], or its full name")
         given = (key,) if isinstance(key, str) else key
         if len(given) > 1 and isinstance(given[1], int) and given[1] < 0:
             given = (given[0], self.model.cfg.n_layers + given[1], *given[2:])
