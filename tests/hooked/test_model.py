@@ -141,6 +141,8 @@ def test_a_site_that_is_not_there_is_an_error(padded_model, tokens_for):
     hooked, tokens = HookedTransformer.wrap(padded_model), tokens_for(padded_model)
     with pytest.raises(UserError, match=r"did you mean 'blocks\.0\.attn\.hook_q'"):
         hooked.run_with_hooks(tokens, fwd_hooks=[("blocks.0.attn.hook_query", lambda value, hook: None)])
+    with pytest.raises(KeyError, match=r"did you mean 'blocks\.0\.attn\.hook_q'"):
+        _ = hooked.hook_dict["blocks.0.attn.hook_query"]
     with pytest.raises(UserError, match="true of no site"):
         hooked.add_hook(lambda name: name.endswith("patern"), lambda value, hook: None)
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from algoscope.errors import UserError
-from algoscope.model.sites import Hook, Site, Taps, editing
+from algoscope.model.sites import Hook, Site, Taps, editing, find
 
 
 class HookFunction(Protocol):
@@ -99,6 +99,12 @@ class Points(dict[str, HookPoint]):
     def __init__(self, sites: Mapping[str, Site]) -> None:
         super().__init__((name, HookPoint(site)) for name, site in sites.items())
         self.sites = sites
+
+    def __missing__(self, name: str) -> HookPoint:
+        try:
+            return self[find(self.sites, name).name]
+        except UserError as error:
+            raise KeyError(str(error)) from None
 
     def inside(self, part: str) -> dict[str, HookPoint]:
         """Those of one part of the model, by the last word of their name: `hook_q` of `blocks.0.attn`."""
