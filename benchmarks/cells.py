@@ -15,6 +15,7 @@ from transformer_lens import (
     FactoredMatrix,
     HookedTransformer,
     HookedTransformerConfig,
+    patching,
     utils,
 )
 from transformer_lens.hook_points import HookPoint
@@ -279,6 +280,24 @@ def head_vector_patching(model, tokens):
     return results
 
 
+def patching_by_one_call(model, tokens):
+    _, clean_cache = model.run_with_cache(tokens)
+
+    def metric(logits, answer_tokens=tokens[:, 0]):
+        return logits[range(len(logits)), -1, answer_tokens].mean()
+
+    corrupted_tokens = tokens.roll(1, 0)
+    stream = patching.get_act_patch_resid_mid(model, corrupted_tokens, clean_cache, metric)
+    blocks = patching.get_act_patch_block_every(model, corrupted_tokens, clean_cache, metric)
+    heads = patching.get_act_patch_attn_head_all_pos_every(model, corrupted_tokens, clean_cache, metric)
+    by_pos = patching.get_act_patch_attn_head_by_pos_every(model, corrupted_tokens, clean_cache, metric)
+    _, short_cache = model.run_with_cache(tokens[:, :3])
+    pattern = patching.get_act_patch_attn_head_pattern_dest_src_pos(
+        model, corrupted_tokens[:, :3], short_cache, metric
+    )
+    return stream, blocks, heads, by_pos, pattern
+
+
 def path_patching(model, tokens):
     """Head 0.1 into the queries of head 1.2: the other heads are frozen."""
     model.set_use_split_qkv_input(True)
@@ -494,6 +513,7 @@ CELLS = (
     composition_scores,
     residual_stream_patching,
     head_vector_patching,
+    patching_by_one_call,
     path_patching,
     nested_hooks,
     hooks_added_and_reset,

@@ -10,7 +10,7 @@ import pytest
 
 from algoscope import hooked
 from algoscope.errors import AbsentError, NotImportableError, UserError
-from algoscope.hooked import HookedTransformer, HookedTransformerConfig, absent, utils
+from algoscope.hooked import HookedTransformer, HookedTransformerConfig, absent, patching, utils
 
 TABLES = ("MODEL", "PART", "CACHE", "CONFIG", "UTILS", "ROOM")
 
@@ -33,7 +33,9 @@ def test_every_name_of_a_table_is_absent_and_has_one_line(table, things):
         assert not hasattr(things[table], name)
 
 
-@pytest.mark.parametrize(("module", "table"), [(utils, absent.UTILS), (hooked, absent.ROOM)])
+@pytest.mark.parametrize(
+    ("module", "table"), [(utils, absent.UTILS), (hooked, absent.ROOM), (patching, patching.UNKNOWN)]
+)
 def test_a_name_that_is_imported_or_asked_for_keeps_its_remedy(module, table):
     for name, remedy in table.items():
         with pytest.raises(NotImportableError, match=re.escape(remedy)):

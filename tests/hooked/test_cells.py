@@ -267,6 +267,37 @@ def test_head_vector_patching(cells, case):
             same(found[layer, head], logits[:, -1, 0].mean())
 
 
+def test_patching_by_one_call(cells, case):
+    stream, blocks, heads, by_pos, pattern = cells.patching_by_one_call(case.model, case.tokens)
+
+    def patched(tokens: Tensor, site: str, place: tuple) -> Tensor:
+        _, clean = case.hand.run(tokens)
+
+        def put(value):
+            value[place] = clean[site][place]
+            return value
+
+        logits, _ = case.hand.run(tokens.roll(1, 0), {site: put})
+        return torch.stack([logits[row, -1, tokens[row, 0]] for row in range(4)]).mean()
+
+    every = slice(None)
+    for layer in range(2):
+        for place in range(8):
+            at = every, place
+            same(stream[layer, place], patched(case.tokens, f"blocks.{layer}.hook_resid_mid", at))
+            for kind, name in enumerate(("resid_pre", "attn_out", "mlp_out")):
+                same(blocks[kind, layer, place], patched(case.tokens, f"blocks.{layer}.hook_{name}", at))
+        for head in range(4):
+            for kind, letter in enumerate("zqkv"):
+                site = f"blocks.{layer}.attn.hook_{letter}"
+                same(heads[kind, layer, head], patched(case.tokens, site, (every, every, head)))
+                same(by_pos[kind, layer, 5, head], patched(case.tokens, site, (every, 5, head)))
+            site = f"blocks.{layer}.attn.hook_pattern"
+            same(heads[4, layer, head], patched(case.tokens, site, (every, head)))
+            same(by_pos[4, layer, 5, head], patched(case.tokens, site, (every, head, 5)))
+            same(pattern[layer, head, 2, 1], patched(case.tokens[:, :3], site, (every, head, 2, 1)))
+
+
 def test_path_patching(cells, case):
     """What 0.1 wrote, and through the MLP of its layer, is in the queries of 1.2 alone."""
     _, clean = case.run()

@@ -17,6 +17,7 @@ from algoscope.hooked import (
     HookedTransformer,
     HookedTransformerConfig,
     HookPoint,
+    patching,
     utils,
 )
 
@@ -97,6 +98,9 @@ WORKS = {
     'utils.get_act_name("z", 0)': lambda model, cache: utils.get_act_name("z", 0) == "blocks.0.attn.hook_z",
     "utils.to_numpy(...)": lambda model, cache: utils.to_numpy(model.W_E).shape == (3, 6),
     "utils.lm_accuracy(...)": lambda model, cache: 0 <= utils.lm_accuracy(model(TOKENS), TOKENS) <= 1,
+    "patching.get_act_patch_resid_pre(...)": lambda model, cache: (
+        patching.get_act_patch_resid_pre(model, TOKENS.roll(1, 0), cache, torch.sum).shape == (2, 4)
+    ),
     "model.load_and_process_state_dict(...)": lambda model, cache: torch.allclose(
         processed(model)(TOKENS).log_softmax(-1), model(TOKENS).log_softmax(-1), atol=1e-5
     ),
@@ -117,7 +121,7 @@ REFUSED = {
     "incl_bwd=True": lambda model: model.run_with_cache(TOKENS, incl_bwd=True),
     "model.generate(...)": lambda model: model.generate("a"),
     "utils.test_prompt(...)": lambda model: utils.test_prompt("a", "b", model),
-    "transformer_lens.patching": lambda model: hooked.patching,
+    "transformer_lens.head_detector": lambda model: hooked.head_detector,
     'positional_embedding_type="rotary"': lambda model: cfg(positional_embedding_type="rotary"),
     "n_key_value_heads=2": lambda model: cfg(n_key_value_heads=1),
     "use_local_attn=True": lambda model: cfg(use_local_attn=True),

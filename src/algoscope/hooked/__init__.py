@@ -6,7 +6,7 @@ docs/from_transformerlens.md.
 
 from typing import Any
 
-from algoscope.hooked import utils
+from algoscope.hooked import patching, utils
 from algoscope.hooked.absent import ROOM, not_importable
 from algoscope.hooked.cache import ActivationCache
 from algoscope.hooked.components import LayerNorm
@@ -22,6 +22,7 @@ __all__ = [
     "HookedTransformer",
     "HookedTransformerConfig",
     "LayerNorm",
+    "patching",
     "utils",
 ]
 

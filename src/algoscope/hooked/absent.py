@@ -80,7 +80,6 @@ UTILS: Mapping[str, str] = {
     "USE_DEFAULT_VALUE": "leave the argument out",
 }
 ROOM: Mapping[str, str] = {
-    "patching": "algoscope.interventions.sweep runs all patches as one batch, with sources.FromRun",
     "head_detector": "algoscope.analysis.looks says where each head looks",
     "evals": "algoscope.analysis.accuracy scores a model on a task's examples",
     "train": "algoscope.training.train, or a plain loop over model.parameters()",
