@@ -38,15 +38,16 @@ def test_it_gives_the_logits_and_the_cache_of_the_model_that_it_wraps(data, draw
 def test_a_hook_does_what_it_does_in_a_run_of_ours(data, draw_model):
     model, tokens = draw_model(data)
     hooked = HookedTransformer.wrap(model)
-    name = data.draw(st.sampled_from(list(model.sites)))
+    # Twice a token is another one, or none.
+    name = data.draw(st.sampled_from([name for name in model.sites if name != "hook_tokens"]))
     seen = []
 
-    def double(value, hook):
+    def shift(value, hook):
         seen.append(hook.name)
-        return 2 * value
+        return value.roll(1, 1)
 
-    edited = hooked.run_with_hooks(tokens, fwd_hooks=[(name, double)])
-    assert torch.equal(edited, model.run_with_hooks(tokens, [(name, lambda value, site: 2 * value)]))
+    edited = hooked.run_with_hooks(tokens, fwd_hooks=[(name, shift)])
+    assert torch.equal(edited, model.run_with_hooks(tokens, [(name, lambda value, site: value.roll(1, 1))]))
     assert set(seen) == {name}
     assert torch.equal(hooked(tokens), model(tokens))
 
@@ -186,6 +187,29 @@ def test_a_hook_point_is_a_place_for_hooks_as_its_name_is(padded_model, tokens_f
 def test_a_hook_that_takes_no_hook_is_refused_before_the_run(hook):
     with pytest.raises(UserError, match=r"called as hook\(value, hook=point\)"):
         small().run_with_hooks(torch.zeros(1, 2).long(), fwd_hooks=[("hook_embed", hook)])
+
+
+def test_padding_can_be_masked_by_permanent_hooks_as_courses_do():
+    """From `hook_tokens`, which sees the tokens; the same as `pad_token` in the config."""
+    sizes = {"attention_dir": "bidirectional", "n_layers": 2}
+    by_config, by_hooks = small(pad_token=0, **sizes), small(**sizes)
+    by_hooks.load_state_dict(by_config.state_dict())
+
+    def cache_padding_tokens_mask(tokens, hook):
+        hook.ctx["padding_tokens_mask"] = (tokens == 0)[:, None, None]
+
+    def apply_padding_tokens_mask(attn_scores, hook):
+        attn_scores.masked_fill_(by_hooks.hook_dict["hook_tokens"].ctx["padding_tokens_mask"], -1e5)
+
+    for name, hook in by_hooks.hook_dict.items():
+        if name == "hook_tokens":
+            hook.add_perma_hook(cache_padding_tokens_mask)
+        elif name.endswith("attn_scores"):
+            hook.add_perma_hook(apply_padding_tokens_mask)
+    tokens = torch.tensor([[1, 2, 0, 0], [3, 1, 2, 0]])
+    torch.testing.assert_close(by_hooks(tokens), by_config(tokens))
+    by_hooks.reset_hooks()
+    torch.testing.assert_close(by_hooks(tokens), by_config(tokens))
 
 
 def test_a_backward_hook_is_refused():

@@ -15,7 +15,7 @@ RESET = "use model.reset_hooks()"
 WEIGHTS_AGAIN = "make a new model: HookedTransformer(cfg); its seed is cfg.seed"
 NO_BACKWARD = "hooks see values, not gradients: algoscope.interventions.attribution_patching"
 MASK = "masks are made in each run: model.transformer.attention_bias(tokens)"
-NO_GATE = "MLPs are f(x W_in + b_in) W_out + b_out"
+NO_GATE = "this model's MLPs are not gated: gated_mlp=True in the config"
 GLOBAL = "wrap the code in torch.no_grad() or torch.enable_grad()"
 INDEX = "give the int, the tuple, the list or the slice itself"
 RANDOM = "torch.nn.init has them"
@@ -34,14 +34,13 @@ MODEL: Mapping[str, str] = {
     **dict.fromkeys(("init_weights", "move_model_modules_to_device", "mps"), WEIGHTS_AGAIN),
     "refactor_factored_attn_matrices": "take the SVD of model.OV and model.QK",
     "fill_missing_keys": "a state dict may lack nothing: algoscope.load reads incomplete files",
-    "W_gate": NO_GATE,
     "config": "use model.cfg, or model.transformer.config",
     "sites": "use model.hook_dict, or model.transformer.sites",
     "setup": "hook points are there from the start: model.hook_dict",
 }
 PART: Mapping[str, str] = {
     **dict.fromkeys(("mask", "IGNORE"), MASK),
-    **dict.fromkeys(("W_gate", "b_gate"), NO_GATE),
+    **dict.fromkeys(("W_gate",), NO_GATE),
     "cfg": "use model.cfg",
     "hook_rot_q": "positions are learnt or fixed vectors, added to the stream: hook_q",
     "hook_rot_k": "positions are learnt or fixed vectors, added to the stream: hook_k",

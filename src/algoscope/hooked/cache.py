@@ -196,7 +196,8 @@ class ActivationCache(Values):
         scale = sliced_at(self[name], pos_slice, -2)
         if self.has_batch_dim:
             scale = sliced_at(scale, batch_slice, 0)
-        return (stack - stack.mean(-1, keepdim=True)) / scale
+        centred = self.model.transformer.config.centred
+        return (stack - stack.mean(-1, keepdim=True) if centred else stack) / scale
 
     def logit_attrs(
         self,

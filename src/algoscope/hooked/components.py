@@ -14,7 +14,7 @@ from algoscope.errors import UserError
 from algoscope.hooked.absent import PART, absent
 from algoscope.hooked.factored import FactoredMatrix
 from algoscope.hooked.hook_points import Points
-from algoscope.model import layers, transformer
+from algoscope.model import layers, norms, transformer
 
 BY_ITSELF = "by itself it does not know what is masked: hook the site of its input in a run of the model"
 
@@ -55,8 +55,12 @@ class LayerNorm(Part):
     """Sites `hook_scale` and `hook_normalized`; parameters `w` and `b` if they are not folded."""
 
 
+class RMSNorm(Part):
+    """Sites `hook_scale` and `hook_normalized`; parameter `w` if it is not folded."""
+
+
 class MLP(Part):
-    """Sites `hook_pre` and `hook_post`; parameters `W_in`, `b_in`, `W_out`, `b_out`."""
+    """Sites `hook_pre` and `hook_post`; parameters `W_in`, `W_gate` if gated, `b_in`, `W_out`, `b_out`."""
 
 
 class Attention(Part):
@@ -96,7 +100,8 @@ class PosEmbed(Part):
 
 class Unembed(Part):
     def forward(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch class"]:
-        logits: Tensor = x @ self.W_U + self.b_U
+        tap = self._points.taps()
+        logits: Tensor = tap("unembed.hook_out", tap("unembed.hook_in", x) @ self.W_U + self.b_U)
         return logits
 
 
@@ -107,7 +112,8 @@ KINDS: dict[type[nn.Module], type[Part]] = {
     layers.Block: TransformerBlock,
     layers.Attention: Attention,
     layers.MLP: MLP,
-    layers.LayerNorm: LayerNorm,
+    norms.LayerNorm: LayerNorm,
+    norms.RMSNorm: RMSNorm,
 }
 
 

@@ -14,7 +14,7 @@ from algoscope.tasks.task import Task
 
 WEIGHTS = (
     *("W_E", "W_pos", "W_U", "b_U", "W_Q", "W_K", "W_V", "W_O", "b_Q", "b_K", "b_V", "b_O"),
-    *("W_in", "b_in", "W_out", "b_out"),
+    *("W_in", "b_in", "W_gate", "W_out", "b_out"),
 )
 """Stacked over layers where each layer has its own."""
 
