@@ -25,6 +25,7 @@ bench: $(READY) .venv-bench-tl2/.ready .venv-bench-tl4/.ready
 	$(BIN)/python benchmarks/study.py
 	PYTHONPATH=src .venv-bench-tl2/bin/python benchmarks/files_tl2.py
 	PYTHONPATH=src .venv-bench-tl4/bin/python benchmarks/files_tl4.py
+	$(BIN)/python benchmarks/same_cells.py
 
 clean:
 	rm -rf .venv .venv-bench-tl2 .venv-bench-tl4 algoscope-out

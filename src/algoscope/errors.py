@@ -19,3 +19,11 @@ class UserError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))
+
+
+class AbsentError(UserError, AttributeError):
+    """A name that is not there, with what to use in its place: `hasattr` is false for it."""
+
+
+class NotImportableError(UserError, ImportError):
+    """The same for a module's name: an AttributeError's message gets lost in `from module import name`."""

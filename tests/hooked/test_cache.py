@@ -25,6 +25,14 @@ def test_short_names_and_long_ones_mean_the_same(padded_model, tokens_for):
     assert len(cache) == len(list(cache)) == len(cache.keys())
 
 
+def test_head_results_are_put_into_a_cache_that_lacks_them(padded_model, tokens_for):
+    hooked, tokens = HookedTransformer.wrap(padded_model), tokens_for(padded_model)
+    _, every = hooked.run_with_cache(tokens)
+    _, cache = hooked.run_with_cache(tokens, names_filter=lambda name: name.endswith("hook_z"))
+    cache.compute_head_results()
+    torch.testing.assert_close(cache["result", 1], every["result", 1])
+
+
 def test_only_what_was_asked_for_is_kept(padded_model, tokens_for):
     hooked, tokens = HookedTransformer.wrap(padded_model), tokens_for(padded_model)
     for wanted in ("hook_embed", ["hook_embed"], lambda name: name == "hook_embed"):
@@ -32,6 +40,8 @@ def test_only_what_was_asked_for_is_kept(padded_model, tokens_for):
         assert list(cache) == ["hook_embed"]
     with pytest.raises(KeyError, match="names_filter"):
         _ = cache["pattern", 0]
+    with pytest.raises(KeyError, match="0 is no site"):
+        _ = cache[0]
     with pytest.raises(UserError, match="did you mean"):
         hooked.run_with_cache(tokens, names_filter="hook_embedding")
 
@@ -121,7 +131,7 @@ def test_a_stack_goes_through_the_norm_in_front_of_any_layer(padded_model, token
         through = cache.apply_ln_to_stack(parts, layer=1, mlp_input=mlp_input).sum(0)
         eps = padded_model.config.eps
         torch.testing.assert_close(through, torch.nn.functional.layer_norm(resid, resid.shape[-1:], eps=eps))
-    some = cache.apply_ln_to_stack(parts[:, 1:2], layer=1, mlp_input=True, batch_slice=slice(1, 2)).sum(0)
+    some = cache.apply_ln_to_stack(parts, layer=1, mlp_input=True, batch_slice=slice(1, 2)).sum(0)
     torch.testing.assert_close(some, through[1:2])
 
 
@@ -131,5 +141,77 @@ def test_what_makes_no_stack_is_refused(run):
         cache.decompose_resid(layer=model.config.n_layers + 1)
     with pytest.raises(UserError, match="choose from all, attn, mlp"):
         cache.decompose_resid(mode="heads")
-    with pytest.raises(UserError, match="nothing is written"):
-        cache.stack_head_results(layer=0)
+
+
+def test_before_the_first_layer_nothing_is_written(run):
+    _, cache = run
+    assert cache.stack_head_results(layer=0).shape == (0, *cache["embed"].shape)
+    assert (
+        cache.stack_head_results(layer=0, pos_slice=-1, apply_ln=True).shape[1:]
+        == cache["embed"][:, -1].shape
+    )
+    whole = cache.stack_head_results(layer=0, incl_remainder=True)
+    assert torch.equal(whole, cache["resid_pre", 0][None])
+
+
+@pytest.mark.parametrize("expand_neurons", [True, False])
+def test_heads_neurons_embeddings_and_biases_add_up_to_the_stream(run, expand_neurons):
+    model, cache = run
+    for layer in range(model.config.n_layers + 1):
+        final = layer == model.config.n_layers
+        parts, labels = cache.get_full_resid_decomposition(
+            layer, expand_neurons=expand_neurons, return_labels=True
+        )
+        torch.testing.assert_close(
+            parts.sum(0), cache["resid_post", -1] if final else cache["resid_pre", layer]
+        )
+        assert len(labels) == len(parts)
+        if model.config.d_mlp and not final:
+            parts = cache.get_full_resid_decomposition(layer, mlp_input=True, expand_neurons=expand_neurons)
+            torch.testing.assert_close(parts.sum(0), cache["resid_mid", layer])
+
+
+def test_a_logit_is_the_sum_of_what_its_parts_push(model, tokens_for):
+    """Where the final norm has learnt nothing, and apart from the bias."""
+    hooked = HookedTransformer.wrap(model)
+    for name, value in hooked.ln_final.named_parameters():
+        value.fill_(name == "w")
+    logits, cache = hooked.run_with_cache(tokens_for(model))
+    for token in range(model.config.d_vocab_out):
+        pushed = cache.logit_attrs(cache.decompose_resid(), token).sum(0)
+        torch.testing.assert_close(pushed, logits[..., token] - model.b_U[token])
+        difference = cache.logit_attrs(cache.decompose_resid(pos_slice=0), token, 0, pos_slice=0).sum(0)
+        expected = logits[:, 0, token] - logits[:, 0, 0] - model.b_U[token] + model.b_U[0]
+        torch.testing.assert_close(difference, expected)
+
+
+def test_answers_that_do_not_fit_their_stack_are_refused(padded_model, tokens_for):
+    _, cache = HookedTransformer.wrap(padded_model).run_with_cache(tokens_for(padded_model))
+    stack, answers = cache.decompose_resid(), torch.tensor([0, 1, 2])
+    with pytest.raises(UserError, match=r"give one for all, or \[3, 5\]"):
+        cache.logit_attrs(stack, answers)
+    with pytest.raises(UserError, match="as many of each"):
+        cache.logit_attrs(stack[:, :, -1], answers, answers[:2], pos_slice=-1)
+    with pytest.raises(UserError, match="logits 0 to 2, not 3"):
+        cache.logit_attrs(stack, 3)
+
+
+def test_a_cache_of_some_inputs_holds_what_they_left(padded_model, tokens_for):
+    hooked, tokens = HookedTransformer.wrap(padded_model), tokens_for(padded_model)
+    _, cache = hooked.run_with_cache(tokens)
+    some = cache.apply_slice_to_batch_dim([0, 2])
+    assert all(torch.equal(some[name], value[[0, 2]]) for name, value in cache.items())
+    one = cache.apply_slice_to_batch_dim(1)
+    assert torch.equal(one["q", 0], cache["q", 0][1])
+    assert not one.has_batch_dim
+    with pytest.raises(UserError, match="taken off"):
+        one.apply_slice_to_batch_dim(0)
+
+
+def test_moving_is_in_place(padded_model, tokens_for):
+    hooked, tokens = HookedTransformer.wrap(padded_model), tokens_for(padded_model)
+    _, cache = hooked.run_with_cache(tokens, device="meta")
+    assert cache["embed"].device.type == "meta"
+    _, cache = hooked.run_with_cache(tokens)
+    assert cache.to("meta") is cache
+    assert all(value.device.type == "meta" for value in cache.values())

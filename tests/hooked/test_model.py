@@ -38,7 +38,8 @@ def test_it_gives_the_logits_and_the_cache_of_the_model_that_it_wraps(data, draw
 def test_a_hook_does_what_it_does_in_a_run_of_ours(data, draw_model):
     model, tokens = draw_model(data)
     hooked = HookedTransformer.wrap(model)
-    name = data.draw(st.sampled_from(list(model.sites)))
+    # Twice a token is another one, or none.
+    name = data.draw(st.sampled_from([name for name in model.sites if name != "hook_tokens"]))
     seen = []
 
     def shift(value, hook):
@@ -94,6 +95,17 @@ def test_an_added_hook_stays_until_it_is_reset_and_a_permanent_one_beyond(model,
     assert torch.equal(hooked(tokens), before)
 
 
+def test_hooks_of_one_level_are_reset_by_themselves(model, tokens_for):
+    hooked, tokens = HookedTransformer.wrap(model), tokens_for(model)
+    ran = []
+    hooked.add_hook("hook_embed", lambda value, hook: ran.append("first"), level=1)
+    hooked.add_hook("hook_embed", lambda value, hook: ran.append("second"), level=2)
+    hooked.add_hook("hook_embed", lambda value, hook: ran.append("stays"), level=1, is_permanent=True)
+    hooked.reset_hooks(level=1)
+    hooked(tokens)
+    assert ran == ["second", "stays"]
+
+
 def test_hooks_of_a_site_run_in_the_order_in_which_they_came(model, tokens_for):
     hooked, tokens, order = HookedTransformer.wrap(model), tokens_for(model), []
 
@@ -130,6 +142,8 @@ def test_a_site_that_is_not_there_is_an_error(padded_model, tokens_for):
     hooked, tokens = HookedTransformer.wrap(padded_model), tokens_for(padded_model)
     with pytest.raises(UserError, match=r"did you mean 'blocks\.0\.attn\.hook_q'"):
         hooked.run_with_hooks(tokens, fwd_hooks=[("blocks.0.attn.hook_query", lambda value, hook: None)])
+    with pytest.raises(KeyError, match=r"did you mean 'blocks\.0\.attn\.hook_q'"):
+        _ = hooked.hook_dict["blocks.0.attn.hook_query"]
     with pytest.raises(UserError, match="true of no site"):
         hooked.add_hook(lambda name: name.endswith("patern"), lambda value, hook: None)
 
@@ -156,6 +170,46 @@ def test_what_changes_nothing_is_taken():
     small().run_with_hooks(tokens, bwd_hooks=[], reset_hooks_end=True, clear_contexts=True)
     small().run_with_cache(tokens, incl_bwd=False, pos_slice=None)
     small()(tokens, prepend_bos=False, past_kv_cache=None)
+
+
+def test_a_hook_point_is_a_place_for_hooks_as_its_name_is(padded_model, tokens_for):
+    hooked, tokens = HookedTransformer.wrap(padded_model), tokens_for(padded_model)
+    point, edit = hooked.blocks[0].attn.hook_z, lambda value, hook: 0 * value
+    expected = hooked.run_with_hooks(tokens, fwd_hooks=[(point.name, edit)])
+    assert torch.equal(hooked.run_with_hooks(tokens, fwd_hooks=[(point, edit)]), expected)
+    hooked.add_hook(point, edit)
+    assert torch.equal(hooked(tokens), expected)
+    with pytest.raises(UserError, match="another model's"):
+        HookedTransformer.wrap(padded_model).add_hook(point, edit)
+
+
+@pytest.mark.parametrize("hook", [lambda value: value, lambda value, point: value])
+def test_a_hook_that_takes_no_hook_is_refused_before_the_run(hook):
+    with pytest.raises(UserError, match=r"called as hook\(value, hook=point\)"):
+        small().run_with_hooks(torch.zeros(1, 2).long(), fwd_hooks=[("hook_embed", hook)])
+
+
+def test_padding_can_be_masked_by_permanent_hooks_as_courses_do():
+    """From `hook_tokens`, which sees the tokens; the same as `pad_token` in the config."""
+    sizes = {"attention_dir": "bidirectional", "n_layers": 2}
+    by_config, by_hooks = small(pad_token=0, **sizes), small(**sizes)
+    by_hooks.load_state_dict(by_config.state_dict())
+
+    def cache_padding_tokens_mask(tokens, hook):
+        hook.ctx["padding_tokens_mask"] = (tokens == 0)[:, None, None]
+
+    def apply_padding_tokens_mask(attn_scores, hook):
+        attn_scores.masked_fill_(by_hooks.hook_dict["hook_tokens"].ctx["padding_tokens_mask"], -1e5)
+
+    for name, hook in by_hooks.hook_dict.items():
+        if name == "hook_tokens":
+            hook.add_perma_hook(cache_padding_tokens_mask)
+        elif name.endswith("attn_scores"):
+            hook.add_perma_hook(apply_padding_tokens_mask)
+    tokens = torch.tensor([[1, 2, 0, 0], [3, 1, 2, 0]])
+    torch.testing.assert_close(by_hooks(tokens), by_config(tokens))
+    by_hooks.reset_hooks()
+    torch.testing.assert_close(by_hooks(tokens), by_config(tokens))
 
 
 def test_a_backward_hook_is_refused():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from algoscope.hooked import utils
+from algoscope.errors import UserError
+from algoscope.hooked import FactoredMatrix, utils
 from algoscope.model.config import Config
 from algoscope.model.sites import sites
 
@@ -57,3 +58,44 @@ def test_numbers_become_an_array_without_gradient():
     assert utils.to_numpy(value).tolist() == [1, 1]
     assert isinstance(utils.to_numpy([1.0, 2.0]), np.ndarray)
     assert utils.get_device().type in ("cpu", "cuda")
+
+
+def test_loss_and_accuracy_are_about_the_next_token():
+    logits = torch.tensor([[[2.0, 0.0], [0.0, 1.0], [5.0, 5.0]]])
+    tokens = torch.tensor([[1, 0, 0]])
+    surprise = -logits[0, :2].log_softmax(-1)[[0, 1], [0, 0]]
+    torch.testing.assert_close(utils.lm_cross_entropy_loss(logits, tokens, per_token=True)[0], surprise)
+    torch.testing.assert_close(utils.lm_cross_entropy_loss(logits, tokens), surprise.mean())
+    assert utils.lm_accuracy(logits, tokens) == 0.5
+    assert utils.lm_accuracy(logits, tokens, per_token=True).tolist() == [[True, False]]
+    with pytest.raises(UserError, match="there are 2 classes"):
+        utils.lm_accuracy(logits, tokens + 1)
+
+
+def test_pairs_with_a_masked_token_are_left_out_of_the_loss():
+    logits, tokens = torch.randn(2, 4, 3), torch.tensor([[0, 1, 2, 0], [2, 2, 1, 1]])
+    mask = torch.tensor([[1, 1, 1, 0], [1, 1, 0, 0]])
+    every = utils.lm_cross_entropy_loss(logits, tokens, per_token=True)
+    seen = torch.stack([every[0, 0], every[0, 1], every[1, 0]])
+    torch.testing.assert_close(utils.lm_cross_entropy_loss(logits, tokens, mask), seen.mean())
+
+
+def test_small_things_do_what_their_name_says():
+    value = torch.arange(24).view(1, 4, 6)
+    assert torch.equal(utils.remove_batch_dim(value), value[0])
+    assert torch.equal(utils.transpose(value)[0, 5, 3], value[0, 3, 5])
+    matrix = FactoredMatrix(torch.randn(4, 2), torch.randn(2, 5))
+    torch.testing.assert_close(utils.get_corner(matrix, 2), matrix.AB[:2, :2])
+
+
+def test_compositions_of_one_with_one_or_of_every_pair():
+    left = FactoredMatrix(torch.randn(2, 3, 4, 2), torch.randn(2, 3, 2, 5))
+    right = FactoredMatrix(torch.randn(6, 5, 2), torch.randn(6, 2, 4))
+    scores = utils.composition_scores(left, right)
+    assert scores.shape == (2, 3, 6)
+    for layer, head, other in ((0, 0, 0), (1, 2, 5)):
+        one, two = left.AB[layer, head], right.AB[other]
+        expected = (one @ two).norm() / one.norm() / two.norm()
+        torch.testing.assert_close(scores[layer, head, other], expected)
+        alone = utils.composition_scores(left[layer, head], right[other], broadcast_dims=False)
+        torch.testing.assert_close(alone, expected)

@@ -4,13 +4,16 @@ The one room where a thing has a second spelling. What works and what is refused
 docs/from_transformerlens.md.
 """
 
-from algoscope.hooked import utils
+from typing import Any
+
+from algoscope.hooked import patching, utils
+from algoscope.hooked.absent import ROOM, not_importable
 from algoscope.hooked.cache import ActivationCache
+from algoscope.hooked.components import LayerNorm
 from algoscope.hooked.config import HookedTransformerConfig
 from algoscope.hooked.factored import FactoredMatrix
-from algoscope.hooked.hook_point import HookPoint
+from algoscope.hooked.hook_points import HookPoint
 from algoscope.hooked.model import HookedTransformer
-from algoscope.model.norms import LayerNorm
 
 __all__ = [
     "ActivationCache",
@@ -19,5 +22,10 @@ __all__ = [
     "HookedTransformer",
     "HookedTransformerConfig",
     "LayerNorm",
+    "patching",
     "utils",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    raise not_importable("algoscope.hooked", name, ROOM)

@@ -1,76 +1,28 @@
-"""What a run left at each site, under short names, and the residual stream taken apart."""
+"""The residual stream of a run taken apart: by layer, head and neuron, and what each does to a logit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
-from typing import Any, Self
+from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from algoscope.errors import UserError
 from algoscope.hooked.utils import get_act_name
-from algoscope.model.transformer import Transformer
+from algoscope.hooked.values import Places, Values, sliced_at
+from algoscope.model.sites import Taps
 
-Places = int | slice | tuple[int, ...] | list[int] | Tensor | None
-"""Positions in the sequence: one, which takes the axis away, several, or None for all."""
 Stack = Float[Tensor, "component *batch_and_seq d_model"]
+Tokens = str | int | Int[Tensor, "*batch_and_seq"]
 
 
-class ActivationCache(Mapping[str, Tensor]):
-    """Values by site: `cache["blocks.0.attn.hook_q"]`, `cache["q", 0]`, `cache["scale", 0, "ln1"]`.
+class ActivationCache(Values):
+    """Values by site: `cache["blocks.0.attn.hook_q"]`, `cache["q", 0]`; and parts of the stream, stacked.
 
-    A negative layer counts from the last. Values carry no gradient. Raises KeyError for a site
-    that the run did not keep.
+    Each stack is `[component ...]`; with `return_labels`, its labels come too. `layer` is the one in front
+    of which the stream is meant; None and -1 are the end of the model.
     """
-
-    def __init__(self, values: Mapping[str, Tensor], model: Transformer, has_batch_dim: bool = True) -> None:
-        self.cache_dict = dict(values)
-        self.model = model
-        self.has_batch_dim = has_batch_dim
-
-    def __getitem__(self, key: str | tuple[Any, ...]) -> Tensor:
-        given = (key,) if isinstance(key, str) else key
-        if len(given) > 1 and isinstance(given[1], int) and given[1] < 0:
-            given = (given[0], self.model.config.n_layers + given[1], *given[2:])
-        name = get_act_name(*given)
-        if name in self.cache_dict:
-            return self.cache_dict[name]
-        near = get_close_matches(name, self.cache_dict, n=1, cutoff=0)
-        hint = f"the nearest that is there is {near[0]!r}" if near else "it is empty"
-        raise KeyError(
-            f"{name!r} is not in this cache ({hint}): is it in `names_filter`, and in `hook_dict`?"
-        )
-
-    def __contains__(self, key: object) -> bool:
-        return key in self.cache_dict or (isinstance(key, str) and get_act_name(key) in self.cache_dict)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.cache_dict)
-
-    def __len__(self) -> int:
-        return len(self.cache_dict)
-
-    def __repr__(self) -> str:
-        return f"ActivationCache with keys {list(self.cache_dict)}"
-
-    def to(self, device: torch.device | str) -> Self:
-        """The same values on another device."""
-        moved = {name: value.to(device) for name, value in self.items()}
-        return type(self)(moved, self.model, self.has_batch_dim)
-
-    def remove_batch_dim(self) -> Self:
-        """Takes the batch axis off every value, in place. Raises UserError for more than one input."""
-        if not self.has_batch_dim:
-            return self
-        sizes = {len(value) for value in self.values()} - {1}
-        if sizes:
-            raise UserError(f"only a batch of one has no need of its axis: this one has {min(sizes)} inputs")
-        self.cache_dict = {name: value[0] for name, value in self.items()}
-        self.has_batch_dim = False
-        return self
 
     def stack_activation(
         self, activation_name: str, layer: int = -1, sublayer_type: str | None = None
@@ -87,21 +39,25 @@ class ActivationCache(Mapping[str, Tensor]):
         mlp_input: bool = False,
         return_labels: bool = False,
     ) -> Any:
-        """The residual stream before each layer up to `layer`: `[component ... d_model]`.
+        """The residual stream before each layer up to `layer`.
 
-        None is the end of the model. With `incl_mid` also between attention and MLP; with `mlp_input` the
-        last one is what the MLP of `layer` reads. With `return_labels`, the labels too.
+        With `incl_mid` also between attention and MLP; with `mlp_input` the last one is what the MLP of
+        `layer` reads. With `apply_ln` at the end of the model, each goes through the final norm by itself.
         """
         last, labels = self._layer(layer), list[str]()
         values = []
         for each in range(last + 1):
-            final = each == self.model.config.n_layers
+            final = each == self.model.cfg.n_layers
             values.append(self["resid_post", each - 1] if final else self["resid_pre", each])
             labels.append("final_post" if final else f"{each}_pre")
             if not final and ((incl_mid and each < last) or (mlp_input and each == last)):
                 values.append(self["resid_mid", each])
                 labels.append(f"{each}_mid")
-        return self._result(values, labels, layer, apply_ln, pos_slice, mlp_input, return_labels)
+        stack = self._stacked(values, pos_slice)
+        if apply_ln:
+            own = last == self.model.cfg.n_layers
+            stack = self.apply_ln_to_stack(stack, layer, mlp_input, pos_slice, recompute_ln=own)
+        return (stack, labels) if return_labels else stack
 
     def decompose_resid(
         self,
@@ -113,7 +69,7 @@ class ActivationCache(Mapping[str, Tensor]):
         incl_embeds: bool = True,
         return_labels: bool = False,
     ) -> Any:
-        """What each attention layer and MLP wrote into the stream before `layer`: `[component ... d_model]`.
+        """What each attention layer and MLP wrote into the stream before `layer`.
 
         They add up to the stream there. `mode` is "all", "attn" or "mlp"; the embeddings come first.
         """
@@ -124,11 +80,13 @@ class ActivationCache(Mapping[str, Tensor]):
         labels = ["embed", "pos_embed"] if incl_embeds else []
         parts = [(each, part) for each in range(last) for part in ("attn", "mlp")]
         for each, part in parts + ([(last, "attn")] if mlp_input else []):
-            if mode in ("all", part) and (part == "attn" or self.model.config.d_mlp):
+            if mode in ("all", part) and (part == "attn" or self.model.cfg.d_mlp):
                 names.append(get_act_name(f"{part}_out", each))
                 labels.append(f"{each}_{part}_out")
-        values = [self[name] for name in names]
-        return self._result(values, labels, layer, apply_ln, pos_slice, mlp_input, return_labels)
+        stack = self._stacked([self[name] for name in names], pos_slice)
+        if apply_ln:
+            stack = self.apply_ln_to_stack(stack, layer, mlp_input, pos_slice)
+        return (stack, labels) if return_labels else stack
 
     def stack_head_results(
         self,
@@ -138,18 +96,76 @@ class ActivationCache(Mapping[str, Tensor]):
         pos_slice: Places = None,
         apply_ln: bool = False,
     ) -> Any:
-        """What each head of the layers below `layer` wrote, layer by layer: `[component ... d_model]`.
+        """What each head of the layers below `layer` wrote, layer by layer.
 
         Without the output biases, which are no one head's. The remainder is the rest of the stream there.
         """
         last = self._layer(layer)
         values = [result for each in range(last) for result in self._results(each).unbind(-2)]
-        labels = [f"L{each}H{head}" for each in range(last) for head in range(self.model.config.n_heads)]
-        if incl_remainder:
-            whole = self["resid_post", last - 1] if last else self["resid_pre", 0]
-            values.append(whole - torch.stack(values).sum(0) if values else whole)
-            labels.append("remainder")
-        return self._result(values, labels, layer, apply_ln, pos_slice, False, return_labels)
+        labels = [f"L{each}H{head}" for each in range(last) for head in range(self.model.cfg.n_heads)]
+        return self._ended(values, labels, last, incl_remainder, pos_slice, apply_ln, return_labels)
+
+    def stack_neuron_results(
+        self,
+        layer: int | None,
+        pos_slice: Places = None,
+        neuron_slice: Places = None,
+        return_labels: bool = False,
+        incl_remainder: bool = False,
+        apply_ln: bool = False,
+    ) -> Any:
+        """What each neuron of the layers below `layer` wrote, layer by layer, without the output biases."""
+        last = self._layer(layer)
+        chosen = sliced_at(torch.arange(self.model.cfg.d_mlp), neuron_slice, 0).reshape(-1)
+        values = [
+            result for each in range(last) for result in self.get_neuron_results(each, chosen).unbind(-2)
+        ]
+        labels = [f"L{each}N{neuron}" for each in range(last) for neuron in chosen.tolist()]
+        return self._ended(values, labels, last, incl_remainder, pos_slice, apply_ln, return_labels)
+
+    def get_neuron_results(
+        self, layer: int, neuron_slice: Places = None, pos_slice: Places = None
+    ) -> Float[Tensor, "*batch_and_seq neuron d_model"]:
+        """What each neuron of one layer wrote: its value times its output weights."""
+        post = sliced_at(self["post", layer], pos_slice, -2)
+        W_out = self.model.W_out.detach()[layer]
+        return sliced_at(post, neuron_slice, -1)[..., None] * sliced_at(W_out, neuron_slice, 0)
+
+    def compute_head_results(self) -> None:
+        """Puts `hook_result` of every layer into the cache, from `hook_z`."""
+        for layer in range(self.model.cfg.n_layers):
+            self.cache_dict[get_act_name("result", layer)] = self._results(layer)
+
+    def get_full_resid_decomposition(
+        self,
+        layer: int | None = None,
+        mlp_input: bool = False,
+        expand_neurons: bool = True,
+        apply_ln: bool = False,
+        pos_slice: Places = None,
+        return_labels: bool = False,
+    ) -> Any:
+        """The stream before `layer` as heads, then neurons, embeddings, and all output biases as one.
+
+        They add up to the stream there. Without `expand_neurons` an MLP is one part, its bias included.
+        """
+        last = self._layer(layer)
+        stacks = [self.stack_head_results(last + mlp_input, True, pos_slice=pos_slice)]
+        if self.model.cfg.d_mlp and last:
+            stacks.append(
+                self.stack_neuron_results(last, pos_slice, return_labels=True)
+                if expand_neurons
+                else self.decompose_resid(
+                    last, mode="mlp", pos_slice=pos_slice, incl_embeds=False, return_labels=True
+                )
+            )
+        stacks.append(self.decompose_resid(0, pos_slice=pos_slice, return_labels=True))
+        bias = self.model.accumulated_bias(last, mlp_input, include_mlp_biases=expand_neurons).detach()
+        stacks.append((bias.expand_as(stacks[-1][0][:1]), ["bias"]))
+        stack = torch.cat([values for values, _ in stacks])
+        if apply_ln:
+            stack = self.apply_ln_to_stack(stack, layer, mlp_input, pos_slice)
+        return (stack, [label for _, labels in stacks for label in labels]) if return_labels else stack
 
     def apply_ln_to_stack(
         self,
@@ -157,53 +173,95 @@ class ActivationCache(Mapping[str, Tensor]):
         layer: int | None = None,
         mlp_input: bool = False,
         pos_slice: Places = None,
-        batch_slice: Any = None,
+        batch_slice: Places = None,
         has_batch_dim: bool = True,
+        recompute_ln: bool = False,
     ) -> Stack:
         """Parts of the stream as the norm in front of `layer` scales them, with the whole stream's own scale.
 
-        None is the final norm. Linear in the parts, so sums stay sums. A norm's learnt scale and shift are
-        left out: fold them first. `pos_slice` and `batch_slice` say what the stack was cut down to.
+        Linear in the parts, so sums stay sums. A norm's learnt scale and shift are left out: fold them
+        first. The stack is cut down to `pos_slice` already, and is here cut down to `batch_slice`.
+        With `recompute_ln` at the end of the model, each part goes through the final norm by itself.
         """
-        if self.model.config.normalization_type == "none":
-            return residual_stack
         last = self._layer(layer)
-        final = last == self.model.config.n_layers
+        final = last == self.model.cfg.n_layers
+        stack = sliced_at(residual_stack, batch_slice, 1) if has_batch_dim else residual_stack
+        if self.model.cfg.normalization_type is None:
+            return stack
+        if recompute_ln and final:
+            with torch.no_grad():
+                normed: Tensor = self.model.transformer.ln_final(stack, Taps({}))
+                return normed
         name = "ln_final.hook_scale" if final else f"blocks.{last}.ln{2 if mlp_input else 1}.hook_scale"
-        scale = _at(self[name], pos_slice)
-        if batch_slice is not None and self.has_batch_dim and has_batch_dim:
-            scale = scale[batch_slice]
-        if self.model.config.centred:
-            residual_stack = residual_stack - residual_stack.mean(-1, keepdim=True)
-        return residual_stack / scale
+        scale = sliced_at(self[name], pos_slice, -2)
+        if self.has_batch_dim:
+            scale = sliced_at(scale, batch_slice, 0)
+        centred = self.model.transformer.config.centred
+        return (stack - stack.mean(-1, keepdim=True) if centred else stack) / scale
 
-    def _results(self, layer: int) -> Tensor:
+    def logit_attrs(
+        self,
+        residual_stack: Stack,
+        tokens: Tokens,
+        incorrect_tokens: Tokens | None = None,
+        pos_slice: Places = None,
+        batch_slice: Places = None,
+        has_batch_dim: bool = True,
+    ) -> Float[Tensor, "component *batch_and_seq"]:
+        """How far each part pushes the logit of `tokens`, minus that of `incorrect_tokens`: in logits.
+
+        One token for all, or one for each place of the stack. A string is the name of one of the task's
+        classes. Raises UserError where tokens and stack don't fit. Slices are as in `apply_ln_to_stack`.
+        """
+        direction = self.model.tokens_to_residual_directions(tokens)
+        if incorrect_tokens is not None:
+            other = self.model.tokens_to_residual_directions(incorrect_tokens)
+            if other.shape != direction.shape:
+                raise UserError("tokens and incorrect_tokens are of different shapes: give as many of each")
+            direction = direction - other
+        stack = self.apply_ln_to_stack(residual_stack, None, False, pos_slice, batch_slice, has_batch_dim)
+        if direction.ndim > 1 and direction.shape[:-1] != stack.shape[1:-1]:
+            raise UserError(
+                f"tokens are {list(direction.shape[:-1])} for a stack {list(stack.shape)}: give one for all, "
+                f"or {list(stack.shape[1:-1])}; pos_slice in the call that made the stack takes one position"
+            )
+        return (stack * direction.detach()).sum(-1)
+
+    def _results(self, layer: int) -> Float[Tensor, "*batch_and_seq head d_model"]:
         """From `hook_z` where the run did not keep `hook_result`."""
         if get_act_name("result", layer) in self.cache_dict:
             return self["result", layer]
         with torch.no_grad():
-            return self.model.block(layer).attn.results(self["z", layer])
+            return torch.einsum("...hd,hdm->...hm", self["z", layer], self.model.W_O[layer])
 
-    def _result(
+    def _ended(
         self,
         values: list[Tensor],
         labels: list[str],
-        layer: int | None,
-        apply_ln: bool,
+        last: int,
+        incl_remainder: bool,
         pos_slice: Places,
-        mlp_input: bool,
+        apply_ln: bool,
         return_labels: bool,
     ) -> Any:
-        if not values:
-            raise UserError(f"nothing is written before layer {layer}: give a higher one")
-        stack = torch.stack([_at(value, pos_slice) for value in values])
+        """The stack of all parts of one kind, with the rest of the stream if it is wanted."""
+        if incl_remainder:
+            whole = self["resid_post", last - 1] if last else self["resid_pre", 0]
+            values = [*values, whole - torch.stack(values).sum(0) if values else whole]
+            labels = [*labels, "remainder"]
+        stack = self._stacked(values, pos_slice)
         if apply_ln:
-            stack = self.apply_ln_to_stack(stack, layer, mlp_input, pos_slice)
+            stack = self.apply_ln_to_stack(stack, last, False, pos_slice)
         return (stack, labels) if return_labels else stack
+
+    def _stacked(self, values: list[Tensor], pos_slice: Places) -> Stack:
+        if not values:
+            return sliced_at(self["embed"], pos_slice, -2)[None][:0]
+        return torch.stack([sliced_at(value, pos_slice, -2) for value in values])
 
     def _layer(self, layer: int | None) -> int:
         """The layer that is meant; None and -1 are the end of the model."""
-        last = self.model.config.n_layers
+        last: int = self.model.cfg.n_layers
         if layer is None or layer == -1:
             return last
         if not 0 <= layer <= last:
@@ -211,11 +269,3 @@ class ActivationCache(Mapping[str, Tensor]):
                 f"layer {layer} does not exist: the model has layers 0-{last - 1}, and {last} is the end"
             )
         return layer
-
-
-def _at(value: Float[Tensor, "*batch seq last"], places: Places) -> Tensor:
-    if places is None:
-        return value
-    if isinstance(places, tuple):
-        places = slice(*places)
-    return value[..., places, :]

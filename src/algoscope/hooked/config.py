@@ -8,6 +8,7 @@ from typing import Any, Self
 import torch
 
 from algoscope.errors import UserError
+from algoscope.hooked.absent import CONFIG, absent
 from algoscope.hooked.arguments import Fixed, refuse
 from algoscope.model.config import Config
 
@@ -151,7 +152,9 @@ class HookedTransformerConfig:
             return FIXED[name].means[0]
         if name in ALWAYS:
             return True
-        raise AttributeError(f"a HookedTransformerConfig has no {name}")
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise absent("a HookedTransformerConfig", name, CONFIG, self._arguments())
 
     def __setattr__(self, name: str, value: object) -> None:
         if name in self._arguments():

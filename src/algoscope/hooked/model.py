@@ -6,50 +6,46 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from algoscope import checkpoints
 from algoscope.errors import UserError
 from algoscope.hooked import processing as steps
-from algoscope.hooked import root
+from algoscope.hooked import root, texts
+from algoscope.hooked.absent import MODEL, absent
 from algoscope.hooked.arguments import Fixed, refuse
 from algoscope.hooked.cache import ActivationCache
+from algoscope.hooked.components import part
 from algoscope.hooked.config import HookedTransformerConfig
-from algoscope.hooked.factored import FactoredMatrix
+from algoscope.hooked.hook_points import Points
 from algoscope.hooked.root import FwdHooks, HookedRoot
+from algoscope.hooked.texts import Input, Texts
 from algoscope.hooked.utils import lm_cross_entropy_loss
+from algoscope.hooked.weights import WEIGHTS, Weights
 from algoscope.model import processing
 from algoscope.model.device import usable
 from algoscope.model.transformer import Transformer
 from algoscope.tasks import registry
 from algoscope.tasks.task import Task
 
-Input = Int[Tensor, "*batch seq"] | str | Sequence[Any]
-"""Tokens, with or without an axis for the batch; or what a task can encode."""
 Filter = str | Sequence[str] | Callable[[str], bool] | None
 
-WEIGHTS = (
-    *("W_E", "W_pos", "W_U", "b_U", "W_Q", "W_K", "W_V", "W_O", "b_Q", "b_K", "b_V", "b_O"),
-    *("W_in", "b_in", "W_out", "b_out"),
-)
 FIXED: Mapping[str, Fixed] = {
     **root.FIXED,
+    **texts.FIXED,
     "incl_bwd": Fixed((False,), "a cache holds values, not gradients"),
     "stop_at_layer": Fixed((None,), "read the site instead: names_filter='blocks.1.hook_resid_pre'"),
     "start_at_layer": Fixed((None,), "edit the site instead: a hook at 'blocks.1.hook_resid_pre'"),
     "pos_slice": Fixed((None,), "index the cached values"),
     "past_kv_cache": Fixed((None,), "every run computes all positions"),
     "attention_mask": Fixed((None,), "padding is masked by the config's pad_token"),
-    "prepend_bos": Fixed((None, False), "a task's inputs have their first token already"),
-    "padding_side": Fixed((None, "right"), "short inputs are filled up on the right"),
-    "loss_per_token": Fixed((False,), "take it from the logits"),
     "return_cache_object": Fixed((True,), "the plain dict is cache.cache_dict"),
-    "device": Fixed((None,), "move the cache afterwards: cache.to(device)"),
 }
 
 
-class HookedTransformer(HookedRoot):
+class HookedTransformer(HookedRoot, Texts, Weights):
     """A `Transformer` under HookedTransformer's names and habits; `model.transformer` is the model itself.
 
     `HookedTransformer(cfg)` is new, `HookedTransformer.wrap(model)` one that you have, `from_pretrained` one
@@ -117,11 +113,15 @@ class HookedTransformer(HookedRoot):
     def _hold(self, transformer: Transformer, task: Task | str | None, seed: int | None) -> None:
         # In the plain dict, so that it is no child: its children are ours, and state dicts keep their names.
         vars(self)["transformer"] = transformer
-        for name, module in transformer.named_children():
-            self.add_module(name, module)
         self.task = registry.get(task) if isinstance(task, str) else task
         self._seed = seed
-        self._make_points(transformer.sites)
+        self.hook_dict = Points(transformer.sites)
+        vars(self).update(self.hook_dict.inside(""))
+        self._show_parts()
+
+    def _show_parts(self) -> None:
+        for name, module in self.transformer.named_children():
+            self.add_module(name, part(module, name, self.hook_dict))
 
     @property
     def cfg(self) -> HookedTransformerConfig:
@@ -130,75 +130,65 @@ class HookedTransformer(HookedRoot):
             self.transformer.config, seed=self._seed, device=str(weight.device), dtype=weight.dtype
         )
 
-    def forward(self, input: Input, return_type: str | None = "logits", **rest: object) -> Any:
+    def forward(
+        self,
+        input: Input,
+        return_type: str | None = "logits",
+        loss_per_token: bool = False,
+        **rest: object,
+    ) -> Any:
         """Logits at every position; for "loss" the mean surprise at next tokens, "both", or None."""
-        refuse("model(...)", rest, FIXED, root.WITHOUT_EFFECT, ("return_type",))
-        return self._run(input, (), return_type)
+        refuse("model(...)", rest, FIXED, root.WITHOUT_EFFECT, ("return_type", "loss_per_token"))
+        return self._run(input, (), return_type, loss_per_token)
 
     def run_with_hooks(
-        self, input: Input, return_type: str | None = "logits", fwd_hooks: FwdHooks = (), **rest: object
+        self,
+        input: Input,
+        return_type: str | None = "logits",
+        loss_per_token: bool = False,
+        fwd_hooks: FwdHooks = (),
+        **rest: object,
     ) -> Any:
         """As `model(input)`, with `(site, hook)` for this run alone; a site may be a function of its name."""
-        refuse("run_with_hooks", rest, FIXED, root.WITHOUT_EFFECT, ("return_type", "fwd_hooks"))
-        return self._run(input, fwd_hooks, return_type)
+        known = ("return_type", "loss_per_token", "fwd_hooks")
+        refuse("run_with_hooks", rest, FIXED, root.WITHOUT_EFFECT, known)
+        return self._run(input, fwd_hooks, return_type, loss_per_token)
 
     def run_with_cache(
         self,
         input: Input,
         return_type: str | None = "logits",
+        loss_per_token: bool = False,
         names_filter: Filter = None,
         remove_batch_dim: bool = False,
+        device: str | torch.device | None = None,
         **rest: object,
     ) -> tuple[Any, ActivationCache]:
         """As `model(input)`, and what came out of each site that `names_filter` names, or of all."""
-        refuse(
-            "run_with_cache",
-            rest,
-            FIXED,
-            root.WITHOUT_EFFECT,
-            ("return_type", "names_filter", "remove_batch_dim"),
-        )
+        known = ("return_type", "loss_per_token", "names_filter", "remove_batch_dim", "device")
+        refuse("run_with_cache", rest, FIXED, root.WITHOUT_EFFECT, known)
         tokens = self._tokens(input)
         wanted = [names_filter] if isinstance(names_filter, str) else names_filter
         logits, values = self.transformer.run_with_cache(tokens, wanted, self._hooks(()))
-        cache = ActivationCache({name: value.detach() for name, value in values.items()}, self.transformer)
-        answer = _answer(logits, tokens, return_type)
+        cache = ActivationCache({name: value.detach() for name, value in values.items()}, self)
+        cache = cache if device is None else cache.to(device)
+        answer = _answer(logits, tokens, return_type, loss_per_token)
         return answer, cache.remove_batch_dim() if remove_batch_dim else cache
 
-    def _run(self, input: Input, fwd_hooks: FwdHooks, return_type: str | None) -> Any:
+    def _run(self, input: Input, fwd_hooks: FwdHooks, return_type: str | None, per_token: bool) -> Any:
         tokens = self._tokens(input)
-        return _answer(self.transformer.run_with_hooks(tokens, self._hooks(fwd_hooks)), tokens, return_type)
+        logits = self.transformer.run_with_hooks(tokens, self._hooks(fwd_hooks))
+        return _answer(logits, tokens, return_type, per_token)
 
-    def to_tokens(self, input: str | Sequence[Any], **rest: object) -> Int[Tensor, "batch seq"]:
-        """Tokens of what the task's inputs are written as: one text, or a list of them."""
-        refuse("to_tokens", rest, FIXED, ("truncate", "move_to_device"), ("input",))
-        return (
-            self._task().encode([input] if isinstance(input, str) else input).to(self.transformer.W_E.device)
-        )
-
-    def to_string(self, tokens: Int[Tensor, "*batch seq"]) -> str | list[str]:
-        """Tokens as text: one string for one input, else a list."""
-        texts = self._task().decode(tokens if tokens.ndim == 2 else tokens[None])
-        return texts if tokens.ndim == 2 else texts[0]
-
-    def to_str_tokens(self, input: Input, **rest: object) -> list[str] | list[list[str]]:
-        """What each token is called; for several inputs, a list for each."""
-        refuse("to_str_tokens", rest, FIXED, (), ("input",))
-        words = [self._task().words(row) for row in self._tokens(input).cpu()]
-        single = isinstance(input, str) or (isinstance(input, Tensor) and input.ndim == 1)
-        return words[0] if single else words
-
-    def _task(self) -> Task:
-        if self.task is None:
-            raise UserError(
-                "texts become tokens through a task: give one, HookedTransformer(cfg, task='brackets')"
-            )
-        return self.task
-
-    def _tokens(self, input: Input) -> Int[Tensor, "batch seq"]:
-        if not isinstance(input, Tensor):
-            return self.to_tokens(input)
-        return (input[None] if input.ndim == 1 else input).to(self.transformer.W_E.device)
+    def loss_fn(
+        self,
+        logits: Float[Tensor, "batch seq class"],
+        tokens: Int[Tensor, "batch seq"],
+        attention_mask: Int[Tensor, "batch seq"] | None = None,
+        per_token: bool = False,
+    ) -> Tensor:
+        """As `utils.lm_cross_entropy_loss`."""
+        return lm_cross_entropy_loss(logits, tokens.to(logits.device), attention_mask, per_token)
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
@@ -224,8 +214,7 @@ class HookedTransformer(HookedRoot):
         trained = any(parameter.requires_grad for parameter in self.parameters())
         new = steps.processed(self.transformer, **wanted).requires_grad_(trained)
         vars(self)["transformer"] = new
-        for name, module in new.named_children():
-            self.add_module(name, module)
+        self._show_parts()
 
     def fold_layer_norm(self, state_dict: Mapping[str, Tensor]) -> steps.State:
         return steps.on_state(processing.fold_layer_norm, state_dict, self.transformer.config)
@@ -239,45 +228,28 @@ class HookedTransformer(HookedRoot):
     def fold_value_biases(self, state_dict: Mapping[str, Tensor]) -> steps.State:
         return steps.on_state(processing.fold_value_biases, state_dict, self.transformer.config)
 
-    def set_use_attn_result(self, use_attn_result: bool) -> None:
-        """Nothing: per-head results are always there, and cost something only when they are read."""
+    def set_use_attn_result(self, *wanted: bool, **named: bool) -> None:
+        """Nothing: every site is always there, and costs something only when it is read or edited."""
 
-    def set_use_split_qkv_input(self, use_split_qkv_input: bool) -> None:
-        """Nothing: each head's own inputs are always there."""
+    set_use_split_qkv_input = set_use_hook_mlp_in = set_use_attn_in = set_use_attn_result
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.transformer, name) if name in WEIGHTS else super().__getattr__(name)
-
-    @property
-    def OV(self) -> FactoredMatrix:
-        """Of every head: `[layer head d_model d_model]`, from what is attended to, to what is written."""
-        return FactoredMatrix(self.transformer.W_V, self.transformer.W_O)
-
-    @property
-    def QK(self) -> FactoredMatrix:
-        """Of every head: `[layer head d_model d_model]`, from query to key, not divided by √d_head."""
-        return FactoredMatrix(self.transformer.W_Q, self.transformer.W_K.mT)
-
-    @property
-    def W_OV(self) -> Float[Tensor, "layer head d_model d_model"]:
-        return self.OV.AB
-
-    @property
-    def W_QK(self) -> Float[Tensor, "layer head d_model d_model"]:
-        return self.QK.AB
-
-    def all_head_labels(self) -> list[str]:
-        """`L0H0`, `L0H1` ..., as `stack_head_results` labels them."""
-        config = self.transformer.config
-        return [f"L{layer}H{head}" for layer in range(config.n_layers) for head in range(config.n_heads)]
+        if name in WEIGHTS:
+            return getattr(self.transformer, name)
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name.startswith("__"):
+                raise
+        raise absent("a HookedTransformer", name, MODEL, (*dir(type(self)), *WEIGHTS, *vars(self)))
 
 
-def _answer(logits: Tensor, tokens: Tensor, return_type: str | None) -> Any:
+def _answer(logits: Tensor, tokens: Tensor, return_type: str | None, per_token: bool) -> Any:
     if return_type is None:
         return None
     if return_type == "logits":
         return logits
     if return_type not in ("loss", "both"):
         raise UserError(f"return_type is {return_type!r}: choose from 'logits', 'loss', 'both', None")
-    loss = lm_cross_entropy_loss(logits, tokens)
+    loss = lm_cross_entropy_loss(logits, tokens, per_token=per_token)
     return loss if return_type == "loss" else (logits, loss)

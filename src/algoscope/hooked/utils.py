@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
 from algoscope.errors import UserError
+from algoscope.hooked.absent import UTILS, not_importable
+from algoscope.hooked.factored import FactoredMatrix
 
 SHORT = {
     "attn": "pattern",
@@ -59,17 +61,85 @@ def to_numpy(value: Tensor | np.ndarray[Any, Any] | Sequence[float] | float) -> 
 
 
 def lm_cross_entropy_loss(
-    logits: Float[Tensor, "batch seq class"], tokens: Int[Tensor, "batch seq"]
-) -> Float[Tensor, ""]:
-    """Mean surprise at each next token, in nats. Raises UserError where the classes are no tokens."""
+    logits: Float[Tensor, "batch seq class"],
+    tokens: Int[Tensor, "batch seq"],
+    attention_mask: Int[Tensor, "batch seq"] | None = None,
+    per_token: bool = False,
+) -> Float[Tensor, ""] | Float[Tensor, "batch next"]:
+    """Mean surprise at each next token, in nats; `[batch seq-1]` if `per_token`.
+
+    With an `attention_mask`, pairs of which one is masked count as 0, and not in the mean.
+    Raises UserError where the classes are no tokens.
+    """
+    _are_tokens(logits, tokens)
+    surprise = functional.cross_entropy(
+        logits[..., :-1, :].flatten(0, -2), tokens[..., 1:].flatten().long(), reduction="none"
+    ).view_as(tokens[..., 1:])
+    seen = torch.ones_like(surprise)
+    if attention_mask is not None:
+        seen = (attention_mask[..., :-1].bool() & attention_mask[..., 1:].bool()).to(surprise.dtype)
+    return surprise * seen if per_token else (surprise * seen).sum() / seen.sum()
+
+
+def lm_accuracy(
+    logits: Float[Tensor, "batch seq class"], tokens: Int[Tensor, "batch seq"], per_token: bool = False
+) -> Float[Tensor, ""] | Bool[Tensor, "batch next"]:
+    """Share of next tokens that have the highest logit; whether each has, `[batch seq-1]`, if `per_token`."""
+    _are_tokens(logits, tokens)
+    right = logits.argmax(-1)[..., :-1] == tokens[..., 1:]
+    return right if per_token else right.float().mean()
+
+
+def _are_tokens(logits: Tensor, tokens: Tensor) -> None:
     if logits.shape[-1] <= int(tokens.max()):
         raise UserError(
             f"the loss of a language model needs a logit for each token, and there are {logits.shape[-1]} "
             "classes: take torch.nn.functional.cross_entropy of the logits at the answer, and your labels"
         )
-    return functional.cross_entropy(logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten().long())
+
+
+def get_corner(tensor: Tensor | FactoredMatrix, n: int = 3) -> Tensor:
+    """The first `n` along each axis.
+
+    >>> get_corner(torch.arange(12).view(3, 4), 2).tolist()
+    [[0, 1], [4, 5]]
+    """
+    corner = tensor[(slice(n),) * tensor.ndim]
+    return corner.AB if isinstance(corner, FactoredMatrix) else corner
+
+
+def remove_batch_dim(tensor: Tensor) -> Tensor:
+    """Without its first axis, if that has one place."""
+    return tensor.squeeze(0)
+
+
+def transpose(tensor: Float[Tensor, "*lead a b"]) -> Float[Tensor, "*lead b a"]:
+    return tensor.mT
+
+
+def composition_scores(
+    left: FactoredMatrix, right: FactoredMatrix, broadcast_dims: bool = True
+) -> Float[Tensor, "*lead"]:
+    """‖left right‖ / (‖left‖ ‖right‖) in Frobenius norms; of every one with every other if `broadcast_dims`.
+
+    0 where one of the two is 0.
+    """
+    if broadcast_dims:
+        leading = left.ndim - 2
+        for _ in range(right.ndim - 2):
+            left = left.unsqueeze(leading)
+        for _ in range(leading):
+            right = right.unsqueeze(0)
+    # The outer factors are rotations, which no norm sees.
+    product = torch.linalg.matrix_norm(left.collapse_l() @ right.collapse_r())
+    scores: Tensor = product / (left.norm() * right.norm())
+    return scores.nan_to_num(0)
 
 
 def get_device() -> torch.device:
     """A GPU if torch sees one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def __getattr__(name: str) -> Any:
+    raise not_importable("algoscope.hooked.utils", name, UTILS)

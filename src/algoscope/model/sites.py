@@ -107,6 +107,10 @@ def sites(config: Config) -> dict[str, Site]:
 
 def find(available: Mapping[str, Site], name: str) -> Site:
     """The site of this name. Raises UserError with the nearest name for one that does not exist."""
+    if not isinstance(name, str):
+        raise UserError(
+            f"a site is its full name, not {name!r}: for many, give (site, hook) for each of `model.sites`"
+        )
     if name in available:
         return available[name]
     near = get_close_matches(name, available, n=1, cutoff=0)
@@ -177,6 +181,10 @@ class Cache(dict[str, Tensor]):
     """Values of sites by full name, as one forward pass left them."""
 
     def __missing__(self, name: str) -> Tensor:
+        if not isinstance(name, str):
+            raise KeyError(
+                f"{name!r} is no full name, as 'blocks.0.attn.hook_q' is: algoscope.hooked has short ones"
+            )
         near = get_close_matches(name, self, n=1, cutoff=0)
         hint = f"the nearest that is there is {near[0]!r}" if near else "it is empty"
         raise KeyError(f"{name!r} is not in this cache ({hint}): name it in `sites` when you run the model")

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from algoscope.errors import UserError
+from algoscope.model import habits
 from algoscope.model.config import Config
 from algoscope.model.layers import MASKED, Bias, Block, Stream
 from algoscope.model.norms import norm
@@ -61,6 +62,7 @@ class Transformer(nn.Module):
             if ".W_" in name:
                 nn.init.normal_(parameter, std=0.8 * config.d_model**-0.5, generator=generator)
 
+    @habits.hinted
     def forward(
         self, tokens: Int[Tensor, "batch seq"], position_ids: PositionIds = None
     ) -> Float[Tensor, "batch seq class"]:
@@ -71,6 +73,7 @@ class Transformer(nn.Module):
         """
         return self._run(tokens, self._untapped, position_ids)
 
+    @habits.hinted
     def run_with_cache(
         self,
         tokens: Int[Tensor, "batch seq"],
@@ -89,6 +92,7 @@ class Transformer(nn.Module):
         edits = [(name, editing(hook)) for name, hook in hooks]
         return self._run(tokens, Taps(self.sites, edits + reads), position_ids), cache
 
+    @habits.hinted
     def run_with_hooks(
         self,
         tokens: Int[Tensor, "batch seq"],
@@ -174,6 +178,10 @@ class Transformer(nn.Module):
         return block
 
     def _check(self, tokens: Tensor, position_ids: Tensor | None) -> None:
+        if not isinstance(tokens, Tensor):
+            raise UserError(
+                f"tokens are a {type(tokens).__name__}: give integers [batch, seq], as a task's encode makes"
+            )
         if tokens.ndim != 2 or tokens.is_floating_point() or tokens.dtype == torch.bool:
             raise UserError(f"tokens are {tokens.dtype} {list(tokens.shape)}: give integers [batch, seq]")
         if tokens.shape[1] > self.config.n_ctx:
@@ -194,6 +202,14 @@ class Transformer(nn.Module):
             raise UserError(
                 f"position_ids reach from {first} to {last}: the model has 0 to {self.config.n_ctx - 1}"
             )
+
+    def __getattr__(self, name: str) -> Tensor | nn.Module:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if error := habits.missing(name):
+                raise error from None
+            raise
 
     def _refuse_left_padding(self, tokens: Tensor) -> None:
         """One look at the first tokens: where none is padding, that is all it costs."""
