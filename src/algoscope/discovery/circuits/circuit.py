@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool
-from torch import Tensor
 
 from algoscope.discovery.circuits.contrast import Contrast
 from algoscope.discovery.circuits.graph import Edge
@@ -77,24 +75,6 @@ def circuit(contrast: Contrast, edges: Sequence[Edge]) -> Circuit:
         float(answered.double().mean()),
         dict(zip(contrast.graph.of(kept), (alone - each for each in less), strict=True)),
     )
-
-
-def smallest(contrast: Contrast, scores: Scores, faithful: float) -> Bool[Tensor, "edge"]:
-    """The fewest best-scored edges that are as faithful as that: within 1 - `faithful` of the whole model.
-
-    From there on edges are left out while that holds, the lowest scores first. At worst it is all edges.
-    """
-    sizes = torch.arange(len(scores.each) + 1)
-    found = contrast.faithfulness(scores.nested(sizes).to(contrast.every))
-    enough = ((found - 1).abs() <= 1 - faithful).nonzero()[:, 0]
-    kept = scores.nested(enough[:1] if len(enough) else sizes[-1:])[0].bool()
-    for number in scores.order.flip(0).tolist():
-        if kept[number]:
-            less = kept.clone()
-            less[number] = False
-            if abs(float(contrast.faithfulness(less.to(contrast.every)[None])) - 1) <= 1 - faithful:
-                kept = less
-    return kept
 
 
 def _area(shares: Sequence[float], heights: Sequence[float]) -> float:
