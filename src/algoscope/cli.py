@@ -196,6 +196,10 @@ def circuit(
     patching: Annotated[
         str, typer.Option(help="What a cut edge carries: resample, mean, 'mean everywhere' or zero.")
     ] = "resample",
+    positions: Annotated[
+        str,
+        typer.Option(help="Whether an edge's positions are told apart, counted from: start, answer, end."),
+    ] = "no",
     examples: Annotated[
         int, typer.Option(min=2, help="How many inputs, or pairs of them, to search on.")
     ] = 50,
@@ -228,7 +232,9 @@ def circuit(
     folder = out or Path("algoscope-out") / prepared.checkpoint.name
     check_folder(folder)
     with Console(stderr=True).status("searching for the smallest circuit"):
-        searched, fresh = contrasts(prepared.checkpoint.model, prepared.task, patching, examples, seed)
+        searched, fresh = contrasts(
+            prepared.checkpoint.model, prepared.task, patching, examples, seed, positions
+        )
         found = find(searched, fresh, patching, method, faithful)
     atomic.write(folder / "circuit.dot", circuit_dot(found))
     atomic.write(folder / "circuit.json", circuit_json(found))
@@ -238,6 +244,42 @@ def circuit(
     Console().print(circuit_table(found))
     typer.echo(circuit_words(found))
     typer.echo(f"circuit: {folder / 'circuit.json'}")
+
+
+@app.command()
+def benchmark(
+    what: Annotated[str, typer.Argument(help="circuits: how well methods find a circuit that is known.")],
+    examples: Annotated[int, typer.Option(min=2, help="Pairs of inputs for each program.")] = 40,
+    faithful: Annotated[
+        float, typer.Option(min=0, max=1, help="What the smallest circuit has to keep.")
+    ] = 0.95,
+    seed: Annotated[int, typer.Option(help="Decides the noise that hides programs, and the inputs.")] = 0,
+    threads: Annotated[int, typer.Option(help="CPU threads; numbers may depend on it.", min=1)] = 2,
+    json: Annotated[bool, typer.Option("--json", help="Print every result as JSON.")] = False,
+) -> None:
+    """Try every method on models that were compiled from programs, so that the truth is known.
+
+    A true edge scores higher than another with probability AUROC; a program is found if the smallest faithful
+    circuit holds at least 0.95 of its edges. docs/circuits.md has the figures, and those published elsewhere.
+    """
+    import torch
+    from rich.console import Console
+
+    from algoscope.compiled.noise import Noise
+    from algoscope.compiled.programs.library import PROGRAMS
+    from algoscope.discovery.circuits.benchmark import judged, summaries
+    from algoscope.report.benchmark import benchmark_json, benchmark_table
+
+    if what != "circuits":
+        raise UserError(f"there is no benchmark {what!r}: choose circuits")
+    torch.set_num_threads(threads)
+    with Console(stderr=True).status("compiling") as status:
+        results = list(judged(PROGRAMS, examples, faithful, Noise(seed=seed), status.update))
+    found = summaries(results)
+    if json:
+        typer.echo(benchmark_json(results, found), nl=False)
+    else:
+        Console().print(benchmark_table(found))
 
 
 def main() -> None:

@@ -38,7 +38,12 @@ def circuit_json(found: Found) -> str:
 
 
 def _named(edge: Edge) -> dict[str, object]:
-    return {"from": str(edge.sender), "to": str(edge.receiver), "input": edge.input, "position": None}
+    return {
+        "from": str(edge.sender),
+        "to": str(edge.receiver),
+        "input": edge.input,
+        "position": edge.place or None,
+    }
 
 
 def circuit_dot(found: Found) -> str:

@@ -72,3 +72,12 @@ def test_every_method_names_itself(model):
     searched, _ = contrasts(model, Maximum(), "zero", 4, 0)
     names = [method(searched).method for method in METHODS.values()]
     assert names == ["pruning", "exact", "EAP", "EAP-IG (inputs)", "EAP-IG (activations)"]
+
+
+def test_positions_are_told_apart_by_the_same_names_in_both_halves(model):
+    for patching in ("resample", "mean"):
+        searched, fresh = contrasts(model, Maximum(), patching, 10, 0, apart="answer")
+        assert searched.graph.edges == fresh.graph.edges
+        assert searched.graph.places[-1] == "answer"
+    with pytest.raises(UserError, match="choose from no, start, answer, end"):
+        contrasts(model, Maximum(), "mean", 10, 0, apart="middle")

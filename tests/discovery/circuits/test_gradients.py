@@ -10,6 +10,7 @@ from algoscope.discovery.circuits.contrast import Contrast, resampled
 from algoscope.discovery.circuits.exact import exact
 from algoscope.discovery.circuits.gradients import eap, eap_ig_activations, eap_ig_inputs
 from algoscope.discovery.circuits.graph import Edge
+from algoscope.discovery.circuits.places import absolute
 from algoscope.discovery.circuits.replaced import written
 from algoscope.model.component import POSITION, TOKEN
 
@@ -73,6 +74,25 @@ def test_eap_ig_activations_averages_as_the_sender_comes_in(contrast):
         points = way(list(contrast.graph.edges), (edge.sender,), 3)
         expected = torch.stack([slope(contrast, edge, at) for at in points]).mean(0).abs()
         torch.testing.assert_close(found[contrast.graph.index[edge]], expected, rtol=1e-4, atol=1e-7)
+
+
+def test_the_places_of_an_edge_share_what_it_has_in_all(contrast):
+    examples, partners = random_examples(0, padded=False), random_examples(1, padded=False)
+    split = resampled(contrast.patched.model, examples, partners, places=absolute(examples))
+    for method in (eap, eap_ig_inputs):
+        every, edges = effects(method, contrast), len(contrast.graph.edges)
+        assert split.graph.places == ("0", "1", "2", "3", "4", "5")
+        torch.testing.assert_close(effects(method, split).view(edges, 6, -1).sum(1), every)
+
+
+def effects(method, contrast: Contrast) -> Tensor:
+    """With their signs, which scores leave out."""
+    kept = {}
+    with pytest.MonkeyPatch.context() as patch:
+        name = "algoscope.discovery.circuits.gradients.from_examples"
+        patch.setattr(name, lambda graph, method, found: kept.update(found=found))
+        method(contrast)
+    return kept["found"]
 
 
 def test_without_norms_what_goes_straight_to_the_answer_is_the_same_by_every_method():

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from algoscope.analysis.accuracy import answer_logits
+from algoscope.discovery.circuits.graph import Graph
 from algoscope.discovery.circuits.patched import Patched, different
+from algoscope.discovery.circuits.places import Places
 from algoscope.discovery.circuits.replaced import Written, averaged, nothing, written
 from algoscope.tasks.task import Examples
 
@@ -66,13 +70,17 @@ def test_every_edge_kept_is_the_model_and_none_is_the_partner(model):
 def test_an_edge_may_be_cut_at_some_places_alone(model):
     examples = random_examples(3, padded=False, several=True)
     instead = written(model, random_examples(4, padded=False, several=True))
-    places = torch.tensor([0, 1, 1, 0, 2, 2]).expand(5, -1)
+    places = Places(("near", "mid", "far"), torch.tensor([0, 1, 1, 0, 2, 2]).expand(5, -1))
     patched = Patched(model, examples, instead, places)
     generator = torch.Generator().manual_seed(0)
-    masks = (torch.rand(4, len(patched.graph.edges), 3, generator=generator) < 0.6).double()
+    masks = (torch.rand(4, len(patched.graph.edges), generator=generator) < 0.6).double()
     outputs = dict(zip(patched.graph.senders, instead.outputs, strict=True))
     for mask, logits in zip(masks, patched.logits(masks), strict=True):
-        kept = {edge: share[places] for edge, share in zip(patched.graph.edges, mask, strict=True)}
+        shares = dict(zip(patched.graph.edges, mask, strict=True))
+        kept = {
+            edge: torch.stack([shares[replace(edge, place=name)] for name in places.names])[places.where]
+            for edge in Graph(model.config).edges
+        }
         torch.testing.assert_close(logits, slow_logits(model, examples, outputs, kept))
 
 

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from algoscope.discovery.circuits.graph import Graph
 from algoscope.discovery.circuits.patched import Kept, Patched
+from algoscope.discovery.circuits.places import Places
 from algoscope.discovery.circuits.replaced import Written, averaged, nothing, written
 from algoscope.errors import UserError
 from algoscope.model.transformer import Transformer
@@ -82,7 +83,11 @@ class Contrast:
 
 
 def resampled(
-    model: Transformer, examples: Examples, partners: Examples, frozen_norms: bool = False
+    model: Transformer,
+    examples: Examples,
+    partners: Examples,
+    frozen_norms: bool = False,
+    places: Places | None = None,
 ) -> Contrast:
     """Cut edges carry what the sender writes on the partner, which stands in the same row.
 
@@ -101,7 +106,7 @@ def resampled(
     rows = (sign != 0).any(-1).nonzero()[:, 0]
     if not len(rows):
         raise UserError("both inputs of every pair are answered alike: give pairs whose answers differ")
-    patched = _patched(model, examples, written(model, partners), frozen_norms)
+    patched = _patched(model, examples, written(model, partners), frozen_norms, places)
     return Contrast(patched, lambda logits: (logits * sign).sum(-1), rows)
 
 
@@ -110,6 +115,7 @@ def ablated(
     examples: Examples,
     patching: str = "mean",
     frozen_norms: bool = False,
+    places: Places | None = None,
 ) -> Contrast:
     """Cut edges carry the mean of what the sender writes over these inputs ("mean", "mean everywhere"), or 0.
 
@@ -124,7 +130,7 @@ def ablated(
     }
     if patching not in instead:
         raise UserError(f"patching is {patching!r}: choose from {', '.join(instead)}, or give pairs")
-    patched = _patched(model, examples, instead[patching](), frozen_norms)
+    patched = _patched(model, examples, instead[patching](), frozen_norms, places)
     rows = torch.arange(len(examples.labels), device=examples.tokens.device)
     return Contrast(patched, lambda logits: -surprise(logits, examples.labels), rows)
 
@@ -133,10 +139,12 @@ def _on(model: Transformer, examples: Examples) -> Examples:
     return examples.to(model.W_E.device)
 
 
-def _patched(model: Transformer, examples: Examples, instead: Written, frozen: bool) -> Patched:
+def _patched(
+    model: Transformer, examples: Examples, instead: Written, frozen: bool, places: Places | None
+) -> Patched:
     if not frozen:
-        return Patched(model, examples, instead)
+        return Patched(model, examples, instead, places)
     _, scales = model.run_with_cache(
         examples.tokens, lambda name: name.endswith("hook_scale"), position_ids=examples.position_ids
     )
-    return Patched(model, examples, instead, scales=scales)
+    return Patched(model, examples, instead, places, scales)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +13,7 @@ from algoscope.discovery.circuits.circuit import Circuit, Curve, circuit, curve
 from algoscope.discovery.circuits.contrast import Contrast, ablated, resampled
 from algoscope.discovery.circuits.exact import exact
 from algoscope.discovery.circuits.gradients import eap, eap_ig_activations, eap_ig_inputs
+from algoscope.discovery.circuits.places import Places, absolute, from_answer, from_end
 from algoscope.discovery.circuits.pruning import pruning
 from algoscope.discovery.circuits.scores import Method
 from algoscope.discovery.circuits.smallest import overlap, rival, smallest
@@ -29,6 +30,13 @@ METHODS: Mapping[str, Method] = {
     "eap-ig-activations": eap_ig_activations,
 }
 PATCHINGS = ("resample", "mean", "mean everywhere", "zero")
+APART: Mapping[str, Callable[[Examples, Task], Places | None]] = {
+    "no": lambda examples, task: None,
+    "start": lambda examples, task: absolute(examples),
+    "answer": lambda examples, task: from_answer(examples),
+    "end": lambda examples, task: from_end(examples, task.pad),
+}
+"""Whether positions are told apart, and from where they are counted."""
 SAME = 0.5
 """Overlap below which an equally faithful circuit is another one: most edges of the two differ."""
 
@@ -67,18 +75,27 @@ class Found:
 
 
 def contrasts(
-    model: Transformer, task: Task, patching: str, inputs: int, seed: int
+    model: Transformer, task: Task, patching: str, inputs: int, seed: int, apart: str = "no"
 ) -> tuple[Contrast, Contrast]:
     """Two contrasts on different inputs of the task: to search on, and to test what was found.
 
-    "resample" takes the task's pairs; the others cut edges to a mean over the inputs, or to zero. Raises
-    UserError where the task gives no pairs.
+    "resample" takes the task's pairs; the others cut edges to a mean over the inputs, or to zero. `apart`
+    says whether the positions of an edge are told apart, and counted from where. Raises UserError where the
+    task gives no pairs.
     """
+    if apart not in APART:
+        raise UserError(f"positions are {apart!r}: choose from {', '.join(APART)}")
     if patching not in PATCHINGS:
         raise UserError(f"patching is {patching!r}: choose from {', '.join(PATCHINGS)}")
     if patching != "resample":
         examples = task.sample(2 * inputs, seed)
-        return ablated(model, examples[:inputs], patching), ablated(model, examples[inputs:], patching)
+        parts = slice(inputs), slice(inputs, None)
+        places = APART[apart](examples, task)
+        on, off = (
+            ablated(model, examples[part], patching, places=places[part] if places else None)
+            for part in parts
+        )
+        return on, off
     one, other = task.contrasts(2 * inputs, seed)
     if len(one) < 2:
         raise UserError(
@@ -87,8 +104,13 @@ def contrasts(
         )
     # Pairs may come by kind, and always the same way round.
     order = torch.randperm(len(one), generator=torch.Generator().manual_seed(seed)).tolist()
-    halves = order[: len(order) // 2], order[len(order) // 2 :]
-    searched, fresh = (resampled(model, *_either_way_round(one[half], other[half])) for half in halves)
+    middle = len(order) // 2
+    halves = order[:middle], order[middle:]
+    places = APART[apart](one, task)
+    searched, fresh = (
+        resampled(model, *_either_way_round(one[half], other[half]), places=places[half] if places else None)
+        for half in halves
+    )
     return searched, fresh
 
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional
 
 from algoscope.discovery.circuits.contrast import Contrast
-from algoscope.discovery.circuits.patched import Kept, Run
+from algoscope.discovery.circuits.patched import Kept, Patched, Run
 from algoscope.discovery.circuits.replaced import written
 from algoscope.discovery.circuits.scores import Scores, from_examples
 from algoscope.model.component import POSITION, TOKEN
@@ -63,14 +64,25 @@ def _attributed(contrast: Contrast, masks: Kept) -> Float[Tensor, "edge example"
         reads = {place: read.values for place, read in run.reads.items()}
         gradients = torch.autograd.grad(total, list(reads.values()), allow_unused=True)
     found = torch.zeros(len(contrast.graph.edges), len(patched.examples), device=masks.device)
+    where = _one_hot(patched)
     for place, gradient in zip(reads, gradients, strict=True):
         if gradient is not None:
             edges = contrast.graph.inputs[place]
-            senders = moved[: edges.stop - edges.start]
-            found[edges] = torch.einsum("bsd,nbsd->nb", gradient.sum(0), _at(senders, gradient, run.at))
+            at = None if gradient.shape[2] == moved.shape[2] else run.at
+            senders = _at(moved[: (edges.stop - edges.start) // where.shape[2]], 2, at)
+            by_position = torch.einsum("bsd,nbsd->nbs", gradient.sum(0), senders)
+            found[edges] = torch.einsum("nbs,bsp->npb", by_position, _at(where, 1, at)).flatten(0, 1)
     return found
 
 
-def _at(moved: Tensor, gradient: Tensor, at: Int[Tensor, "position"] | None) -> Tensor:
-    """What senders write at the positions at which a receiver was run."""
-    return moved if at is None or gradient.shape[2] == moved.shape[2] else moved[:, :, at]
+def _one_hot(patched: Patched) -> Float[Tensor, "batch seq place"]:
+    """1 for the place of each position; a single place where none are told apart."""
+    tokens = patched.examples.tokens
+    if patched.places is None:
+        return patched.model.W_E.new_ones(*tokens.shape, 1)
+    return functional.one_hot(patched.places.where, len(patched.places.names)).to(patched.model.W_E)
+
+
+def _at(value: Tensor, axis: int, at: Int[Tensor, "position"] | None) -> Tensor:
+    """At the positions at which a receiver was run."""
+    return value if at is None else value.index_select(axis, at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -32,21 +32,25 @@ class Edge:
     sender: Component
     receiver: Component
     input: Input = "in"
+    place: str = ""
+    """At which positions it is read, where a graph tells them apart; else at all."""
 
     def __str__(self) -> str:
         names = {"q": "the queries of ", "k": "the keys of ", "v": "the values of ", "in": ""}
-        return f"{self.sender} to {names[self.input]}{self.receiver}"
+        where = f" at {self.place}" if self.place else ""
+        return f"{self.sender} to {names[self.input]}{self.receiver}{where}"
 
 
 @dataclass(frozen=True)
 class Graph:
     """Every component of a model that writes, and every edge to one that reads it later.
 
-    Edges are ordered by their receivers, in the order of the computation, and within one by senders. They
-    stand for all positions; a `Patched` run may tell positions apart.
+    Edges are ordered by their receivers, in the order of the computation, then by senders, then by places.
     """
 
     config: Config
+    places: tuple[str, ...] = ("",)
+    """Kinds of positions at which an edge is an edge of its own; by default an edge stands for all."""
 
     @cached_property
     def senders(self) -> tuple[Component, ...]:
@@ -69,7 +73,8 @@ class Graph:
             if self.config.d_mlp:
                 mlp = Component.mlp(layer)
                 found += [Edge(sender, mlp) for sender in self.senders[: self.before(layer) + len(heads)]]
-        return (*found, *(Edge(sender, ANSWER) for sender in self.senders))
+        found += [Edge(sender, ANSWER) for sender in self.senders]
+        return tuple(replace(edge, place=place) for edge in found for place in self.places)
 
     @cached_property
     def index(self) -> dict[Edge, int]:

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from algoscope.discovery.circuits.graph import Graph, Input
+from algoscope.discovery.circuits.places import Places
 from algoscope.discovery.circuits.replaced import Written
 from algoscope.model.component import ANSWER, POSITION, TOKEN, Component
 from algoscope.model.head import Head
@@ -26,8 +27,11 @@ from algoscope.model.sites import Taps
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
 
-Kept = Float[Tensor, "variant edge"] | Float[Tensor, "variant edge place"]
+Kept = Float[Tensor, "variant edge"]
 """How much of each edge is kept: 1 for what the sender wrote, 0 for what is put in its place."""
+
+Shares = Float[Tensor, "variant edge"] | Float[Tensor, "variant edge place"]
+"""The same with the places of an edge apart, where there are several."""
 
 Different = tuple[Int[Tensor, "different"], Int[Tensor, "variant"]]
 """One variant of each kind, and the kind of each variant."""
@@ -59,14 +63,14 @@ class Patched:
     """On the model's device."""
     replaced: Written
     """What stands in the place of each sender's output."""
-    places: Int[Tensor, "batch seq"] | None = None
-    """Which kind of place each position is, from 0, for edges that are told apart by where they are read."""
+    places: Places | None = None
+    """For edges that are told apart by where they are read."""
     scales: Mapping[str, Tensor] = field(default_factory=dict)
     """Scales at which norms are frozen, by site; none for norms that are computed anew."""
 
     @cached_property
     def graph(self) -> Graph:
-        return Graph(self.model.config)
+        return Graph(self.model.config, self.places.names if self.places else ("",))
 
     def logits(self, kept: Kept) -> Float[Tensor, "variant row class"]:
         """The logits at each answer with these shares of the edges kept."""
@@ -97,8 +101,8 @@ class Run:
     """One batch of masks on its way through the model."""
 
     def __init__(self, patched: Patched, kept: Kept) -> None:
-        self.patched, self.kept = patched, kept
-        self.model, self.graph = patched.model, patched.graph
+        self.patched, self.model, self.graph = patched, patched.model, Graph(patched.model.config)
+        self.kept: Shares = kept.unflatten(1, (len(self.graph.edges), -1)) if patched.places else kept
         self.reads: dict[tuple[Component, Input], Each] = {}
         """What each receiver read; the last layer's queries and what is after them at the answers alone."""
         self.outputs: list[Each | None] = []
@@ -171,9 +175,9 @@ class Run:
         """A share for each place in the stream."""
         if self.patched.places is None:
             return share[:, None, None, None]
-        return share[:, self._here(self.patched.places)][..., None]
+        return share[:, self._here(self.patched.places.where)][..., None]
 
-    def _different(self, kept: Kept) -> Different:
+    def _different(self, kept: Shares) -> Different:
         """Variants of which no two read the same here, and which of them each variant is like."""
         nobody = torch.zeros(len(kept), dtype=torch.long, device=kept.device)
         which = torch.stack([nobody if each is None else each.which for each in self.outputs], 1)
@@ -229,7 +233,7 @@ class Run:
         return frozen
 
 
-def _any_place(kept: Kept) -> Bool[Tensor, "variant edge"]:
+def _any_place(kept: Shares) -> Bool[Tensor, "variant edge"]:
     """Where something of an edge is kept, at some place."""
     some = kept.detach() != 0
     return some if some.ndim == 2 else some.any(2)
