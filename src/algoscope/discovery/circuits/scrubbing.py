@@ -1,9 +1,9 @@
-"""Is a stated circuit, with what each of its nodes is said to depend on, what the model does? Causal scrubbing.
+"""Is a stated circuit, with what each of its nodes is said to depend on, what the model does?
 
-Every node of the hypothesis is given, in place of what its sender wrote on this input, what the sender writes on
-another input that agrees on the sender's concept; and what the sender read there is resampled in turn, down to
-the embeddings. Whatever is not in the hypothesis comes from an input drawn at random. If the hypothesis is
-right, none of this changes the answers. Source: Chan et al. 2022.
+Causal scrubbing: every node of the hypothesis is given, in place of what its sender wrote on this input, what
+the sender writes on another input that agrees on the sender's concept; and what the sender read there is
+resampled in turn, down to the embeddings. Whatever is not in the hypothesis comes from an input drawn at
+random. If the hypothesis is right, none of this changes the answers. Source: Chan et al. 2022.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from algoscope.discovery.circuits.graph import LETTERS, Edge, Graph
+from algoscope.discovery.circuits.graph import LETTERS, Edge, Graph, Input
 from algoscope.discovery.circuits.replaced import written
 from algoscope.discovery.effects import Interval, intervals
 from algoscope.errors import UserError
@@ -47,7 +47,7 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class Survival:
-    """What is left of a model's behaviour when everything is resampled that a hypothesis says does not matter."""
+    """What is left of a model's behaviour when all is resampled of which a hypothesis says that it may be."""
 
     accuracy: Interval
     same: Interval
@@ -69,8 +69,8 @@ class Survival:
 def scrub(model: Transformer, examples: Examples, hypothesis: Hypothesis, seed: int = 0) -> Survival:
     """What survives, with 95 % intervals over examples.
 
-    All examples need one length and the same answered places. Raises UserError for those that don't, for edges
-    that the model does not have, and for concepts that the task does not give.
+    All examples need one length and the same answered places. Raises UserError for those that don't, for
+    edges that the model does not have, and for concepts that the task does not give.
     """
     scrubbed = _Scrubbed(model, examples, hypothesis, seed)
     whole, logits = scrubbed.whole, scrubbed.logits(frozenset())
@@ -104,7 +104,9 @@ class _Scrubbed:
         _refuse_uneven(model, examples)
         self.groups = {sender: self._groups(sender) for sender in hypothesis.senders}
         self.taps = Taps(model.sites)
-        self.outputs = dict(zip(self.graph.senders, written(model, examples).outputs, strict=True))
+        self.outputs: dict[Component, Tensor] = dict(
+            zip(self.graph.senders, written(model, examples).outputs, strict=True)
+        )
         whole = model(examples.tokens, examples.position_ids)
         self.whole: Tensor = whole[examples.answered]
 
@@ -122,8 +124,8 @@ class _Scrubbed:
         self.spared = spared
         every = torch.arange(len(self.examples))
         stream = self._read(ANSWER, "in", every)
-        logits = self.model.read_out(stream, self.taps)
-        return logits[self.examples.answered]
+        logits: Tensor = self.model.read_out(stream, self.taps)[self.examples.answered]
+        return logits
 
     def _groups(self, sender: Component) -> Int[Tensor, "batch"]:
         """Which inputs may stand for each other: those that agree on the sender's concept."""
@@ -151,11 +153,11 @@ class _Scrubbed:
         order[torch.arange(len(inputs)), inputs] = -0.5
         return order.argmax(1)
 
-    def _read(self, receiver: Component, letter: str, inputs: Int[Tensor, "batch"]) -> Tensor:
+    def _read(self, receiver: Component, letter: Input, inputs: Int[Tensor, "batch"]) -> Tensor:
         """What a receiver reads: of the hypothesis, from inputs that agree; the rest from any input."""
         any_input = torch.randint(len(self.examples), (len(inputs),), generator=self.generator)
         total = self._bias(receiver).expand(*self.examples.tokens.shape, -1)
-        for edge in self.graph.edges[self.graph.inputs[receiver, letter]]:  # type: ignore[index]
+        for edge in self.graph.edges[self.graph.inputs[receiver, letter]]:
             if edge in self.hypothesis.edges:
                 total = total + self._output(edge.sender, self._partners(edge.sender, inputs))
             else:
@@ -166,19 +168,19 @@ class _Scrubbed:
         """Output biases of attention in all layers before."""
         layers = self.model.config.n_layers if receiver == ANSWER else receiver.layer
         own = receiver.head is None and receiver != ANSWER
-        biases = [self.model.block(layer).attn.b_O for layer in range(layers + own)]
-        return torch.stack(biases).sum(0) if biases else torch.zeros_like(self.model.W_E[0])
+        return self.model.b_O[: layers + own].sum(0)
 
     def _output(self, sender: Component, inputs: Int[Tensor, "batch"]) -> Tensor:
         """What a sender writes on these inputs, what it reads being resampled in turn."""
         if sender in (TOKEN, POSITION):
-            return self.outputs[sender][inputs]
+            embedded: Tensor = self.outputs[sender][inputs]
+            return embedded
         block = self.model.block(sender.layer)
         if sender.head is None:
             assert block.mlp is not None
             assert block.ln2 is not None
-            written: Tensor = block.mlp(block.ln2(self._read(sender, "in", inputs), self.taps), self.taps)
-            return written
+            output: Tensor = block.mlp(block.ln2(self._read(sender, "in", inputs), self.taps), self.taps)
+            return output
         attn, index = block.attn, sender.index
         q, k, v = (
             block.ln1(self._read(sender, letter, inputs), self.taps)
@@ -188,7 +190,8 @@ class _Scrubbed:
         )
         bias = self.model.attention_bias(self.examples.tokens)
         mask = None if bias is None else bias[:, 0]
-        return functional.scaled_dot_product_attention(q, k, v, attn_mask=mask) @ attn.W_O[index]
+        mixed: Tensor = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask) @ attn.W_O[index]
+        return mixed
 
 
 def _refuse_uneven(model: Transformer, examples: Examples) -> None:
