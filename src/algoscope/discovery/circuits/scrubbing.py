@@ -137,11 +137,8 @@ class _Scrubbed:
         else:
             have = ", ".join(self.examples.concepts) or "none"
             raise UserError(f"{sender} is said to depend on {name!r}: the task's concepts are {have}")
-        return (
-            values.flatten(1).unique(dim=0, return_inverse=True)[1]
-            if values.ndim > 1
-            else values.unique(return_inverse=True)[1]
-        )
+        groups: Tensor = values.reshape(len(values), -1).unique(dim=0, return_inverse=True)[1]
+        return groups
 
     def _partners(self, sender: Component, inputs: Int[Tensor, "batch"]) -> Int[Tensor, "batch"]:
         """For each of these inputs one that agrees with it, itself if there is no other."""
