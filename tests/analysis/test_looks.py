@@ -344,7 +344,8 @@ def test_places_without_a_choice_are_not_judged():
 
 def test_padding_on_the_left_moves_the_first_place():
     examples = some(padded=True)
-    left = Examples(examples.tokens.flip(1), examples.labels, {}, examples.answered.flip(1))
+    places = torch.arange(SEQ).expand_as(examples.tokens)
+    left = Examples(examples.tokens.flip(1), examples.labels, {}, examples.answered.flip(1), places)
     model = looking(by_token=column(len(WORDS), 6))
     found = look_at(model, left, everywhere(left))
     assert found.best.pattern.name == "first"

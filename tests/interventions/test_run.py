@@ -7,6 +7,8 @@ from algoscope.errors import UserError
 from algoscope.interventions.intervention import Intervention
 from algoscope.interventions.run import run
 from algoscope.interventions.sources import Add, FromCache, FromRun, Mean, Resample, Value, Zero
+from algoscope.interventions.sweep import sweep
+from algoscope.tasks.task import Examples
 
 Z = "blocks.1.attn.hook_z"
 
@@ -99,6 +101,20 @@ def test_the_mean_per_class_is_over_the_inputs_own_class(padded_model, tokens_fo
 
     found = run(padded_model, tokens, Intervention(Z, Mean(per="class")), labels=labels).logits
     assert torch.allclose(found, by_hand(padded_model, tokens, Z, edit))
+
+
+def test_a_mean_per_class_may_bring_the_classes_of_the_batch(padded_model, tokens_for):
+    tokens = tokens_for(padded_model, batch=5)
+    classes, others = torch.tensor([0, 2, 0, 2, 2]), torch.tensor([1, 1, 0, 0, 1])
+    expected = run(padded_model, tokens, Intervention(Z, Mean(per="class")), labels=classes).logits
+    source = Mean(per="class", labels=classes.to(torch.int8))
+    for labels in (None, others):
+        found = run(padded_model, tokens, Intervention(Z, source), labels=labels).logits
+        assert torch.allclose(found, expected)
+    answered = torch.ones_like(tokens, dtype=torch.bool)
+    examples = Examples(tokens, torch.zeros(tokens.numel(), dtype=torch.long), {}, answered)
+    swept = sweep(padded_model, examples, [Intervention(Z, source)]).values[0]
+    assert torch.allclose(swept, expected.flatten(0, 1))
 
 
 def test_a_mean_over_a_reference_set_is_taken_there(padded_model, tokens, tokens_for):
@@ -225,6 +241,9 @@ def test_no_intervention_changes_nothing(padded_model, tokens):
         (Intervention(Z, Resample(pairing=(0, 1))), "a pairing of 2 for 3 examples"),
         (Intervention(Z, Resample(pairing=(0, 1, 3))), "a pairing of 3 for 3 examples"),
         (Intervention(Z, Mean(per="class")), "needs the class of each input"),
+        (Intervention(Z, Mean(per="class", labels=torch.zeros(2).long())), r"int64 \[2\] for 3 examples"),
+        (Intervention(Z, Mean(per="class", labels=torch.zeros(3))), "an integer each"),
+        (Intervention(Z, Mean(per="class", labels=torch.tensor([0, 1, -1]))), "reach down to -1"),
         (Intervention(Z, FromRun(torch.zeros(2, 5, dtype=torch.long))), "patch from 2 examples into 3"),
         (Intervention(Z, FromRun(torch.zeros(3, 4, dtype=torch.long))), "pad them to the same length"),
         ([Intervention(Z, Zero(), head=0), Intervention(Z, Mean(), position=2)], "overwrite the same values"),
@@ -247,3 +266,6 @@ def test_a_source_with_an_unknown_kind_of_mean_is_refused():
         Mean(per="head")
     with pytest.raises(UserError, match="give labels="):
         Mean(per="class", over=torch.zeros(2, 5, dtype=torch.long))
+    for per in ("position", "all"):
+        with pytest.raises(UserError, match=f"labels are for means per class, not per {per}"):
+            Mean(per=per, labels=torch.zeros(2, dtype=torch.long))

@@ -18,6 +18,11 @@ from algoscope.tasks.task import Examples
 SITE = "blocks.0.hook_resid_post"
 
 
+def places(tokens):
+    """0, 1, 2 ... in every input, said aloud: reversed inputs begin with their padding."""
+    return torch.arange(tokens.shape[1]).expand_as(tokens)
+
+
 @dataclass(frozen=True, eq=False)
 class HalfOfTheReverse(Source):
     """Half of the value on the same input with its tokens in reverse order."""
@@ -25,7 +30,7 @@ class HalfOfTheReverse(Source):
     label = "half of the reverse"
 
     def need(self, batch, config):
-        return Need(type(batch)(batch.tokens.flip(1), batch.position_ids))
+        return Need(type(batch)(batch.tokens.flip(1), places(batch.tokens)))
 
     def values(self, site, rows, batch, read):
         return read / 2
@@ -73,7 +78,7 @@ def put(model, tokens, source, ids=None):
 
 
 def test_a_source_of_another_file_gets_what_it_needs(padded_model, tokens):
-    there = value(padded_model, tokens.flip(1))
+    there = value(padded_model, tokens.flip(1), places(tokens))
     assert torch.allclose(put(padded_model, tokens, HalfOfTheReverse()), there / 2)
     fourth = value(padded_model, tokens).pow(4).sum(0)
     for factor in (0.5, 2.0):

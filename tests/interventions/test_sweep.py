@@ -102,8 +102,10 @@ def variants(draw, model, examples):
     config, seq = model.config, tokens.shape[1]
     names = draw(st.lists(st.sampled_from(editable(model)), min_size=1, max_size=3, unique=True))
     labels = torch.arange(len(tokens)) % config.d_vocab_out
+    alone = [Mean(per="class", labels=labels)]
     per_class = [Mean(per="class"), Mean(per="class", over=tokens.flip(0), labels=labels)]
     sources = [
+        *alone,
         *(per_class if Inputs.of(examples).classes is not None else []),
         Zero(),
         Mean(),
@@ -175,6 +177,19 @@ def test_an_edit_that_can_not_reach_the_answer_gives_the_clean_logits_exactly(pa
     assert not torch.allclose(found.values[4], found.clean)
 
 
+@pytest.mark.parametrize("metric", [None, accuracy])
+def test_a_variant_of_no_interventions_is_the_clean_run(padded_model, tokens_for, metric):
+    examples = some_examples(padded_model, tokens_for(padded_model))
+    family = [(), Intervention("hook_embed", Zero())]
+    swept = sweep(padded_model, examples, family, metric)
+    assert torch.equal(swept.values[0], swept.clean)
+    assert set(swept.labels[0].values()) == {None}
+    assert swept.labels[0].keys() == swept.labels[1].keys()
+    assert torch.allclose(
+        sweep(padded_model, examples, family).values, one_by_one(padded_model, examples, family)
+    )
+
+
 def test_scores_that_let_later_keys_through_make_later_edits_count(causal):
     model, tokens = causal
     pair = (
@@ -243,6 +258,14 @@ def test_the_model_is_left_as_it_was_when_a_sweep_is_interrupted(padded_model, t
 def test_what_can_not_be_swept_is_an_error(padded_model, tokens_for, family, metric, says):
     with pytest.raises(UserError, match=says):
         sweep(padded_model, some_examples(padded_model, tokens_for(padded_model)), family, metric)
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_labels_that_are_none_of_the_models_classes_are_an_error(padded_model, tokens_for, label):
+    one = some_examples(padded_model, tokens_for(padded_model))
+    examples = Examples(one.tokens, torch.tensor([0, label, 1]), {}, one.answered)
+    with pytest.raises(UserError, match=r"labels reach from .*: there are the classes 0 to 2"):
+        sweep(padded_model, examples, [Intervention("hook_embed", Zero())], accuracy)
 
 
 def test_a_metric_is_the_metric_of_the_logits(padded_model, tokens_for):

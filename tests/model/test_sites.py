@@ -134,6 +134,26 @@ def test_an_edit_in_place_takes_effect_at_its_site_only(model, tokens_for):
         assert torch.equal(value, weights[name]), name
 
 
+def test_what_is_done_to_a_cached_value_reaches_neither_weights_nor_later_runs(model, tokens_for):
+    tokens = tokens_for(model)
+    before, weights = model(tokens), {name: value.clone() for name, value in model.state_dict().items()}
+    for name in model.sites:
+        logits, cache = model.run_with_cache(tokens, [name])
+        kept = logits.clone()
+        for index in torch.cartesian_prod(*map(torch.arange, cache[name].shape)).tolist():
+            cache[name][tuple(index)] = 7.0
+        assert torch.equal(logits, kept), name
+        for parameter, value in model.state_dict().items():
+            assert torch.equal(value, weights[parameter]), (name, parameter)
+        assert torch.equal(model(tokens), before), name
+
+
+def test_one_inputs_cached_position_embedding_is_its_own(padded_model, tokens_for):
+    _, cache = padded_model.run_with_cache(tokens_for(padded_model), ["hook_pos_embed"])
+    cache["hook_pos_embed"][1] *= 2
+    assert not torch.equal(cache["hook_pos_embed"][1], cache["hook_pos_embed"][0])
+
+
 def test_the_cache_holds_what_came_out_of_the_hooks(padded_model, tokens_for):
     name = "blocks.0.attn.hook_z"
     _, cache = padded_model.run_with_cache(

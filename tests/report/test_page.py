@@ -10,8 +10,6 @@ import pytest
 
 from algoscope.questions.study import Section, ShownInput, Table
 from algoscope.report.page import plain, render_page, write_page
-from algoscope.stories.run import run_study
-from algoscope.tasks.brackets import Brackets
 from algoscope.tasks.display import Shown
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -93,10 +91,10 @@ def opened(page: Path, profile: Path) -> tuple[str, str]:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium to open the page with")
-def test_in_a_browser_a_study_opens_offline_and_draws_every_figure(counted_study, tmp_path):
-    write_page(counted_study, tmp_path / "report.html")
+def test_in_a_browser_a_study_opens_offline_and_draws_every_figure(untrained_study, tmp_path):
+    write_page(untrained_study, tmp_path / "report.html")
     shown, console = opened(tmp_path / "report.html", tmp_path / "profile")
-    figures = sum(len(section.illustrations + section.overview) for section in counted_study.sections)
+    figures = sum(len(section.illustrations + section.overview) for section in untrained_study.sections)
     assert console == ""
     assert shown.count('class="plot-container') == figures > 0
 
@@ -112,11 +110,6 @@ def test_in_a_browser_no_text_breaks_out_of_the_page(evil_study, tmp_path):
     assert "seen" in console
     assert 'data-broken="undefined"' in shown
     assert 'class="plot-container' in shown
-
-
-@pytest.fixture
-def counted_study(bracket_checkpoint):
-    return run_study(bracket_checkpoint, Brackets(), Brackets().sample(300, seed=0))
 
 
 def test_inputs_are_shown_with_marks_and_tables_with_rounded_numbers(evil_study):

@@ -73,17 +73,19 @@ def _marks(
 
 
 def _merged(marks: Mapping[Value, Marks]) -> Classes:
-    """Values whose marks nowhere differ, in one class; what never happens to a value is no difference."""
+    """One class for values that come to the same wherever both can be; one for those that are never read."""
     classes: list[Marks] = []
     result: Classes = {}
     for value, mine in marks.items():
-        fitting = (
-            index
-            for index, theirs in enumerate(classes)
-            if all(theirs.get(what, outcome) == outcome for what, outcome in mine.items())
-        )
-        result[value] = index = next(fitting, len(classes))
+        alike = (index for index, theirs in enumerate(classes) if _alike(mine, theirs))
+        result[value] = index = next(alike, len(classes))
         if index == len(classes):
             classes.append({})
         classes[index] |= mine
     return result
+
+
+def _alike(mine: Marks, theirs: Marks) -> bool:
+    """Whether they meet something in common (or nothing, both), and come to the same with all of it."""
+    common = mine.keys() & theirs.keys()
+    return all(mine[each] == theirs[each] for each in common) and bool(common or not (mine or theirs))

@@ -5,7 +5,7 @@ As fast as tables allow; `interpreter.evaluate` says the same one input at a tim
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 import torch
@@ -20,10 +20,15 @@ from algoscope.compiled.program import PAD
 Codes = Int[Tensor, "batch seq"]
 
 
-def codes(placed: Placed, tokens: Int[Tensor, "batch seq"]) -> dict[Expression, Codes]:
+def codes(
+    placed: Placed,
+    tokens: Int[Tensor, "batch seq"],
+    put: Mapping[tuple[Expression, int], Tensor] | None = None,
+) -> dict[Expression, Codes]:
     """For each variable, the class of its value at each position; of a number, which of its values it is.
 
-    At `<pad>` the codes mean nothing.
+    `put` has codes to take in place of what a variable is at a position; what is computed from it
+    follows. At `<pad>` the codes mean nothing.
     """
     seen = _visible(placed, tokens)
     found: dict[Expression, Codes] = {}
@@ -42,7 +47,10 @@ def codes(placed: Placed, tokens: Int[Tensor, "batch seq"]) -> dict[Expression, 
                 classes = [0 if word == PAD else variable.kept[word] for word in words]
                 found[expression] = torch.tensor(classes)[tokens]
             case None:
-                found[expression] = torch.arange(tokens.shape[1]).expand_as(tokens)
+                found[expression] = torch.arange(tokens.shape[1]).repeat(len(tokens), 1)
+        for (changed, position), given in (put or {}).items():
+            if changed is expression:
+                found[expression][:, position] = given
     return found
 
 

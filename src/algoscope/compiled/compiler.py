@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -11,7 +12,9 @@ from torch import Tensor
 
 from algoscope.compiled.codes import codes
 from algoscope.compiled.graph import Node, TrueGraph, true_graph
+from algoscope.compiled.interpreter import run
 from algoscope.compiled.lowered import lower
+from algoscope.compiled.matters import computed, mattering
 from algoscope.compiled.noise import Noise, hide, shuffled
 from algoscope.compiled.placed import Placed, Variable, place
 from algoscope.compiled.program import Program
@@ -22,7 +25,12 @@ from algoscope.model.transformer import Transformer
 from algoscope.tasks.answers import right
 
 CHECKED = 500
-"""On how many inputs a model with noise is asked whether it still answers as the program does."""
+"""On how many inputs a new model is asked whether it answers as its program does."""
+TRIED = 1000
+"""On how many inputs, at most, a node's values are put in place of one another."""
+
+Partition = Callable[[Int[Tensor, "batch seq"]], Int[Tensor, "batch"]]
+"""A number for each input: which class it is in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,24 +49,32 @@ class Compiled:
 
     def values(self, tokens: Int[Tensor, "batch seq"]) -> dict[Variable, Int[Tensor, "batch seq"]]:
         """Each variable at each position: the class of `variable.values` that it is in; -1 at `<pad>`."""
-        padded = tokens == self.task.pad if self.task.pad is not None else torch.zeros_like(tokens).bool()
+        padded = tokens == (-1 if self.task.pad is None else self.task.pad)
         found = codes(self.placed, tokens)
-        result = {}
-        for each in self.variables:
-            told = torch.zeros(max(each.kept.values()) + 1, dtype=torch.long)
-            for value, code in each.kept.items():
-                told[code] = each.told[value]
-            result[each] = told[found[each.expression]].masked_fill(padded, -1)
-        return result
+        return {each: each.classes[found[each.expression]].masked_fill(padded, -1) for each in self.variables}
 
-    def concept(self, node: Node) -> Callable[[Int[Tensor, "batch seq"]], Int[Tensor, "batch"]]:
-        """What a node computes: two inputs get the same number if all that is read of it is the same."""
+    def computes(self, node: Node) -> Partition:
+        """What a node computes: two inputs get the same number if all that is read of it is the same.
+
+        -1 for inputs that are too short to have the node.
+        """
+        return partial(computed, self.placed, node)
+
+    def matters(self, node: Node) -> Partition:
+        """What of that can change an answer: the coarsest partition that `computes` can be replaced by.
+
+        Coarser where the rest of an input says as much: that a bracket string ends below zero decides nothing
+        if going below zero is seen as well. Found by putting values in each other's place, on `TRIED` inputs
+        or on all if they are fewer.
+        """
+        tried = self.task.every_input()
+        if tried is None or len(tried) > TRIED:
+            tried = self.task.sample(TRIED, seed=0).tokens
+        merged = mattering(self.placed, node, self.task.examples(tried))
 
         def partition(tokens: Int[Tensor, "batch seq"]) -> Int[Tensor, "batch"]:
-            values, result = self.values(tokens), torch.zeros(len(tokens), dtype=torch.long)
-            for variable in node.variables:
-                result = result * (len(variable.values) + 1) + values[variable][:, node.position] + 1
-            return result
+            found = self.computes(node)(tokens)
+            return torch.where(found < 0, found, merged[found])
 
         return partition
 
@@ -66,12 +82,16 @@ class Compiled:
 def compile(program: Program, noise: Noise | None = None) -> Compiled:
     """The program as a model, as plain as it can be or hidden by noise.
 
-    Raises UserError if the noise is so large that it changes answers.
+    Raises UserError for noise so large that it changes answers, and for an aggregate that finds different
+    values at the positions that it selects.
 
     >>> from algoscope.compiled.programs.counting import histogram
     >>> compiled = compile(histogram)
-    >>> for wire in compiled.graph.wires:
+    >>> for wire in compiled.graph.wires[2:]:
     ...     print(wire)
+    tokens: token embedding to the values of 0.0 at 0
+    share of <bos>: 0.0 to MLP 0 at 1, 2, 3, 4, 5
+    count: MLP 0 to answer at 1, 2, 3, 4, 5
     """
     placed = place(lower(program))
     task = ProgramTask(placed)
@@ -85,15 +105,19 @@ def compile(program: Program, noise: Noise | None = None) -> Compiled:
         model = Transformer(shape).requires_grad_(False)
         write(model, placed, task)
         basis = hide(model, placed, noise)
-        _check(model, task, noise)
+    _check(program, model, task, noise)
     variables = tuple(placed.variables.values())
     return Compiled(program, model, task, variables, true_graph(placed), basis, placed)
 
 
-def _check(model: Transformer, task: ProgramTask, noise: Noise) -> None:
-    examples = task.sample(CHECKED, seed=noise.seed)
+def _check(program: Program, model: Transformer, task: ProgramTask, noise: Noise | None) -> None:
+    examples = task.sample(CHECKED, seed=0)
     wrong = ~right(examples.at_answers(model(examples.tokens)), examples.labels)
-    if wrong.any():
-        raise UserError(
-            f"{int(wrong.sum())} of {len(wrong)} answers of {task.name} are wrong with {noise}: give less noise"
-        )
+    if not wrong.any():
+        return
+    first = examples.tokens[examples.row_example[wrong][0]]
+    # Raises, and says why, where the program itself has no answer.
+    run(program, "".join(program.alphabet[token] for token in first if token < len(program.alphabet)))
+    assert noise is not None, "plain weights compute what the interpreter does"
+    count = f"{int(wrong.sum())} of {len(wrong)}"
+    raise UserError(f"{count} answers of {task.name} are wrong with {noise}: give less noise")

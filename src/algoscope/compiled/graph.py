@@ -69,8 +69,7 @@ class TrueGraph:
 def true_graph(placed: Placed) -> TrueGraph:
     """From the answer back: what is read where, and so what has to be computed where."""
     read = _Read(placed)
-    (asked,) = placed.lowered.answer.inputs
-    read.wire(asked, ANSWER, "in", set(placed.lowered.program.answers_at))
+    read.wire(placed.asked.expression, ANSWER, "in", set(placed.lowered.program.answers_at))
     for expression, variable in reversed(placed.variables.items()):
         if needed := read.needed[expression]:
             read.inputs_of(variable, needed)

@@ -6,6 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
 from algoscope.compiled.coarse import coarsest
 from algoscope.compiled.language import Expression, Number, Value, tokens
 from algoscope.compiled.lowered import Attend, Lowered, Table, Work, inputs
@@ -38,6 +42,14 @@ class Variable:
         return f"{self.name} ({self.component})"
 
     @property
+    def classes(self) -> Int[Tensor, "code"]:
+        """The class that each value has which is kept apart: what `codes` says -> which of `values`."""
+        found = torch.zeros(max(self.kept.values()) + 1, dtype=torch.long)
+        for value, code in self.kept.items():
+            found[code] = self.told[value]
+        return found
+
+    @property
     def is_number(self) -> bool:
         return isinstance(self.expression, Number)
 
@@ -62,6 +74,12 @@ class Placed:
     def words(self) -> Variable:
         """The tokens, `<bos>` among them."""
         return self.variables[tokens]
+
+    @property
+    def asked(self) -> Variable:
+        """The one that the answer is read off."""
+        (expression,) = self.lowered.answer.inputs
+        return self.variables[expression]
 
     @property
     def n_directions(self) -> int:

@@ -19,7 +19,7 @@ from algoscope.tasks.written import letters, several
 
 FEW = 10_000
 """Up to so many possible inputs, which answers occur is found by asking for all of them."""
-POOL = 4
+POOL = 10
 """How many inputs are drawn for each one of a sample in which answers should be about as frequent."""
 
 
@@ -64,7 +64,7 @@ class ProgramTask(Task):
             return self.examples(self._drawn(n, generator))
         pool = self.examples(self._drawn(POOL * n, generator))
         weights = 1 / pool.labels.bincount().double()[pool.labels]
-        return pool[torch.multinomial(weights, n, generator=generator)] if n else pool
+        return pool[torch.multinomial(weights, n, replacement=True, generator=generator)] if n else pool
 
     def answered(self, tokens: Int[Tensor, "batch seq"]) -> Bool[Tensor, "batch seq"]:
         """At every letter, or at the last one."""
@@ -81,7 +81,7 @@ class ProgramTask(Task):
         return looked_up([self._asked(tokens)], classes)
 
     def concepts(self, tokens: Int[Tensor, "batch seq"]) -> dict[str, Tensor]:
-        """None: they are what is to be found. `Compiled.concept` has them."""
+        """None: they are what is to be found. `Compiled.matters` has them."""
         return {}
 
     def encode(self, inputs: Sequence[object]) -> Int[Tensor, "batch seq"]:
@@ -102,8 +102,7 @@ class ProgramTask(Task):
 
     def _asked(self, tokens: Int[Tensor, "batch seq"]) -> Int[Tensor, "batch seq"]:
         """The class of the variable that the answer is read off."""
-        (variable,) = self._placed.lowered.answer.inputs
-        return codes(self._placed, tokens)[variable]
+        return codes(self._placed, tokens)[self._placed.asked.expression]
 
     def _answers(self) -> tuple[Value, ...]:
         """What is answered to some input, as far as that can be known."""

@@ -79,11 +79,9 @@ def write(model: Transformer, placed: Placed, task: ProgramTask) -> None:
                 fill = _write_decoding if terms else _write_table
                 fill(mlp, placed, variable, work, used[layer])
                 used[layer] += _n_neurons(placed, variable, work)
-    (asked,) = placed.lowered.answer.inputs
     for (index,), value in placed.coarse(placed.lowered.answer).items():
         if value in task.answers:
-            direction = placed.variables[asked].directions[index]
-            model.W_U[direction, task.answers.index(value)] = SURE
+            model.W_U[placed.asked.directions[index], task.answers.index(value)] = SURE
 
 
 def _write_head(attention: Attention, placed: Placed, variable: Variable, work: Attend) -> None:

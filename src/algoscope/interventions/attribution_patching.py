@@ -19,6 +19,7 @@ from algoscope.interventions.results import Sweep, label, name_of
 from algoscope.interventions.runs import Runs
 from algoscope.model.sites import Site
 from algoscope.model.transformer import Transformer
+from algoscope.tasks.answers import check_labels
 from algoscope.tasks.task import Examples
 
 ROWS = 1024
@@ -44,6 +45,7 @@ def attribution_patching(
             f"{len(variants)} interventions over {len(examples.labels)} answers of {len(examples)} examples: "
             "give at least one each"
         )
+    check_labels(examples.labels, model.config.d_vocab_out)
     examples = examples.to(model.W_E.device)
     acting = [[(one, place(model, one, examples.tokens.shape[1])) for one in variant] for variant in variants]
     for variant in acting:

@@ -108,4 +108,4 @@ def _index(where: Sequence[tuple[int, ...] | None], shape: Sequence[int]) -> tup
 
 
 def _consecutive(chosen: tuple[int, ...]) -> bool:
-    return chosen[-1] - chosen[0] == len(chosen) - 1
+    return chosen == tuple(range(chosen[0], chosen[0] + len(chosen)))

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from itertools import product
 
 from algoscope.errors import UserError
-from algoscope.interventions.intervention import Intervention, Selection
+from algoscope.interventions.intervention import Intervention
+from algoscope.interventions.selection import Selection
 from algoscope.interventions.sources import Source
 from algoscope.model.component import Component, heads_and_mlps
 from algoscope.model.config import Config

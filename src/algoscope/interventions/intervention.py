@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from algoscope.errors import UserError
+from algoscope.interventions.selection import Chosen, Selection, chosen
 from algoscope.interventions.sources import Source
 from algoscope.model.component import POSITION, TOKEN, Component
 from algoscope.model.head import Head
 from algoscope.model.sites import Site, find
 from algoscope.model.transformer import Transformer
 
-Selection = int | tuple[int, ...] | None
-"""One index, several, or None for all."""
-
 SELECTORS = {"seq": "position", "query": "position", "key": "key", "head": "head", "neuron": "neuron"}
 """Which field of an Intervention selects along which axis of a site."""
+
+COLUMNS = ("component", "site", "layer", "head", "position", "key", "neuron", "source")
+"""What tells one intervention from another, in tables."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +28,9 @@ class Intervention:
 
     `Intervention("blocks.2.attn.hook_z", Mean(per="position"), head=0)`.
 
-    Each selection is an index, a tuple of them, or None for all. `position` is a place in the sequence;
-    for scores and patterns it is the query's, and `key` the key's.
+    Each selection is an index, several (any sequence, array or tensor of integers), a mask (of bools, one for
+    each index), or None for all; it is kept as an int, a tuple of ints, or None. `position` is a place in the
+    sequence; for scores and patterns it is the query's, and `key` the key's.
     """
 
     site: str
@@ -37,6 +39,14 @@ class Intervention:
     position: Selection = None
     key: Selection = None
     neuron: Selection = None
+    chosen: Mapping[str, Chosen] = field(init=False, repr=False)
+    """Each selection by name."""
+
+    def __post_init__(self) -> None:
+        found = {name: chosen(getattr(self, name), name) for name in dict.fromkeys(SELECTORS.values())}
+        object.__setattr__(self, "chosen", found)
+        for name, each in found.items():
+            object.__setattr__(self, name, each.plain)
 
     @property
     def component(self) -> Component | None:
@@ -50,17 +60,10 @@ class Intervention:
 
     @property
     def label(self) -> dict[str, object]:
-        """What it changes, as columns: component, site, layer, and each selection (None for all)."""
-        return {
-            "component": self.component,
-            "site": self.site,
-            "layer": layer_of(self.site),
-            "head": self.head,
-            "position": self.position,
-            "key": self.key,
-            "neuron": self.neuron,
-            "source": self.source.label,
-        }
+        """What it changes, as COLUMNS: component, site, layer, and each selection (None for all)."""
+        selected = (self.head, self.position, self.key, self.neuron)
+        values = (self.component, self.site, layer_of(self.site), *selected, self.source.label)
+        return dict(zip(COLUMNS, values, strict=True))
 
 
 def layer_of(site: str) -> int | None:
@@ -111,13 +114,13 @@ def place(model: Transformer, intervention: Intervention, seq: int) -> Place:
             raise UserError(
                 f"{site.name!r} has no {name} to select (axes: {' '.join(site.axes)}): leave out {name}="
             )
-    chosen = (
-        _indices(getattr(intervention, SELECTORS[axis]), sizes[axis], SELECTORS[axis], site)
+    where = (
+        intervention.chosen[SELECTORS[axis]].along(sizes[axis], SELECTORS[axis], site.name)
         if axis in SELECTORS
         else None
         for axis in axes
     )
-    return Place(site, tuple(chosen))
+    return Place(site, tuple(where))
 
 
 def axis_sizes(model: Transformer, seq: int) -> Mapping[str, int]:
@@ -135,29 +138,32 @@ def axis_sizes(model: Transformer, seq: int) -> Mapping[str, int]:
     }
 
 
-def _indices(selection: Selection, size: int, name: str, site: Site) -> tuple[int, ...] | None:
-    if selection is None:
-        return None
-    chosen = (selection,) if isinstance(selection, int) else tuple(selection)
-    if not chosen:
-        raise UserError(f"no {name} is selected at {site.name!r}: give at least one, or None for all")
-    if len(set(chosen)) != len(chosen):
-        raise UserError(f"{name} {list(chosen)} at {site.name!r} names one twice: give each once")
-    for index in chosen:
-        if not 0 <= index < size:
-            raise UserError(f"{name} {index} does not exist at {site.name!r}: there are 0 to {size - 1}")
-    return tuple(sorted(chosen))
-
-
 def refuse_overwriting(variant: Sequence[tuple[Intervention, Place]]) -> None:
-    """Raises UserError if two interventions of one run would replace the same values."""
-    replacing = [(one, where) for one, where in variant if not one.source.adds]
-    for (one, here), (other, there) in combinations(replacing, 2):
-        if here.overlaps(there):
+    """Raises UserError if an edit would be lost: a later one of the same run replaces what it set or added.
+
+    At one site edits act in the order given. A layer's `hook_resid_post` is the next one's `hook_resid_pre`:
+    there, they act in this order.
+    """
+    in_order = sorted(variant, key=lambda pair: not _ends_layer(pair[1].site))
+    for (one, here), (other, there) in combinations(in_order, 2):
+        if not other.source.adds and _carried(here).overlaps(_carried(there)):
             raise UserError(
-                f"two interventions overwrite the same values of {here.site.name!r} "
-                f"({describe(one)} and {describe(other)}): give each value to one of them"
+                f"two interventions overwrite the same values: {here.site.name!r} ({describe(one)}), then "
+                f"{there.site.name!r} ({describe(other)}); give each value to one of them, and add last"
             )
+
+
+def _ends_layer(site: Site) -> bool:
+    return site.kind == "hook_resid_post"
+
+
+def _carried(here: Place) -> Place:
+    """The same place under the name that its value goes on with."""
+    site = here.site
+    if not _ends_layer(site) or site.layer is None:
+        return here
+    layer = site.layer + 1
+    return replace(here, site=replace(site, name=f"blocks.{layer}.hook_resid_pre", layer=layer))
 
 
 def describe(intervention: Intervention) -> str:

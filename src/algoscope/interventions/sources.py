@@ -80,12 +80,14 @@ class Mean(Source):
     `per="position"` keeps positions apart, `"all"` averages over them too (padding left out), and
     `"class"` takes the mean over examples of the input's own class, position by position.
     `over` is the reference set that is averaged, with its `labels` if means are per class, and its
-    `position_ids` if its inputs don't start at 0; without it the mean is over the batch itself.
+    `position_ids` if its inputs don't start at 0. Without it the mean is over the batch itself, whose
+    classes are `labels`, or else those of its answers.
     """
 
     per: Per = "position"
     over: Int[Tensor, "reference seq"] | None = None
     labels: Int[Tensor, "reference"] | None = None
+    """The class of each input that is averaged."""
     position_ids: PositionIds = None
 
     def __post_init__(self) -> None:
@@ -93,6 +95,10 @@ class Mean(Source):
             raise UserError(f"per is {self.per!r}: choose from all, position, class")
         if self.per == "class" and self.over is not None and self.labels is None:
             raise UserError("a mean per class over a reference set needs its classes: give labels=")
+        if self.per != "class" and self.labels is not None:
+            raise UserError(
+                f"labels are for means per class, not per {self.per}: give per='class', or no labels"
+            )
         if self.over is None and self.position_ids is not None:
             raise UserError("position_ids belong to a reference set: give it as over=, or leave them out")
 
@@ -106,27 +112,38 @@ class Mean(Source):
             raise UserError("a mean over no examples: give at least one")
         inputs = inputs.to(batch.tokens.device)
         if self.per == "class":
-            return Need(inputs, _shares_by_class(inputs, _classes(batch)))
+            own = self._classes(batch)
+            averaged = own if self.over is None else _checked(inputs.classes, inputs)
+            return Need(inputs, _shares_by_class(averaged, own))
         if self.per == "all":
             return Need(inputs, _shares_of_places(inputs.tokens, config.pad_token))
         return Need(inputs, lambda value, rows, site: value.sum(0, keepdim=True) / len(inputs))
 
     def values(self, site: Site, rows: slice, batch: Inputs, read: Tensor | None) -> Tensor:
         assert read is not None
-        return read[_classes(batch)[rows]] if self.per == "class" else read
+        return read[self._classes(batch)[rows]] if self.per == "class" else read
+
+    def _classes(self, batch: Inputs) -> Int[Tensor, "batch"]:
+        """Of the batch's own inputs."""
+        return _checked(
+            self.labels if self.over is None and self.labels is not None else batch.classes, batch
+        )
 
 
-def _classes(batch: Inputs) -> Int[Tensor, "batch"]:
-    if batch.classes is None or batch.classes.shape != batch.tokens.shape[:1]:
+def _checked(classes: Tensor | None, inputs: Inputs) -> Int[Tensor, "n"]:
+    """The classes, as long integers, if there is one for each input."""
+    if classes is None:
         raise UserError("a mean per class needs the class of each input: give labels [batch]")
-    return batch.classes
+    given = f"labels {classes.dtype} {list(classes.shape)} for {len(inputs)} examples"
+    if classes.shape != (len(inputs),) or classes.is_floating_point() or classes.dtype == torch.bool:
+        raise UserError(f"{given}: a mean per class needs an integer each")
+    if (classes < 0).any():
+        raise UserError(f"{given} reach down to {int(classes.min())}: classes are counted from 0")
+    return classes.to(inputs.tokens.device).long()
 
 
-def _shares_by_class(inputs: Inputs, wanted: Int[Tensor, "batch"]) -> Summand:
+def _shares_by_class(labels: Int[Tensor, "n"], wanted: Int[Tensor, "batch"]) -> Summand:
     """What each input adds to the mean of its own class; there is a mean for each class that is wanted."""
-    labels = inputs.classes
-    if labels is None or labels.shape != inputs.tokens.shape[:1]:
-        raise UserError(f"a mean per class over {len(inputs)} examples needs their classes: give one each")
     count = torch.bincount(labels, minlength=int(wanted.max()) + 1)
     if (count[wanted] == 0).any():
         raise UserError(
@@ -142,7 +159,7 @@ def _shares_by_class(inputs: Inputs, wanted: Int[Tensor, "batch"]) -> Summand:
 
 def _shares_of_places(tokens: Int[Tensor, "n seq"], pad: int | None) -> Summand:
     """What each place that is not padding adds to the mean over them all."""
-    real = torch.ones_like(tokens, dtype=torch.bool) if pad is None else tokens != pad
+    real = torch.ones_like(tokens, dtype=torch.bool) if pad is None else tokens.long() != pad
     count = real.sum()
 
     def shares(value: Shaped[Tensor, "part *axes"], rows: slice, site: Site) -> Shaped[Tensor, "1 *axes"]:

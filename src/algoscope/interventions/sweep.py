@@ -23,6 +23,7 @@ from algoscope.interventions.results import Sweep, label, name_of
 from algoscope.interventions.runs import Runs
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
+from algoscope.tasks.answers import check_labels
 from algoscope.tasks.task import Examples
 
 MEMORY = 2 * 2**30
@@ -69,6 +70,7 @@ def sweep(
         )
     examples = examples.to(model.W_E.device)
     labels = examples.labels
+    check_labels(labels, model.config.d_vocab_out)
     planned = _planned(model, variants, examples.tokens.shape[1], examples.answer_positions.tolist())
     sources = [(one.source, here.site) for variant in planned for one, here in variant.acting]
     runs = Runs(model, Inputs.of(examples), sources)

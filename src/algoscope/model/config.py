@@ -46,7 +46,8 @@ class Config:
     """LN has a learnt scale and shift, LNPre only normalises, none leaves the residual stream as it is."""
     eps: float = 1e-5
     pad_token: int | None = None
-    """Keys at this token are masked in every head; None for inputs that are never padded."""
+    """Keys at this token are masked in every head; None for inputs that are never padded. Padding is on the
+    right: an input that begins with it needs `position_ids`, as its first real token is not at position 0."""
 
     def __post_init__(self) -> None:
         for name in ("n_layers", "d_model", "n_heads", "d_head", "n_ctx", "d_vocab", "d_vocab_out", "d_mlp"):

@@ -79,8 +79,8 @@ class Transformer(nn.Module):
     ) -> tuple[Float[Tensor, "batch seq class"], Cache]:
         """Logits, and the values at `sites`: a list of names, a function of a name, or None for all.
 
-        Where `hooks` edit the run, the cache holds what came out of them. Values share memory with
-        each other and should not be changed in place.
+        Where `hooks` edit the run, the cache holds what came out of them. Values may share memory with each
+        other, never with the model: a change in place reaches no parameter.
         """
         cache = Cache()
         record = Recording(cache)
@@ -116,9 +116,15 @@ class Transformer(nn.Module):
     def embedded(
         self, tokens: Int[Tensor, "batch seq"], tap: Taps, position_ids: PositionIds = None
     ) -> Stream:
-        """The residual stream before the first block: token plus position embeddings."""
+        """The residual stream before the first block: token plus position embeddings.
+
+        Raises UserError for inputs padded on the left without `position_ids`.
+        """
         if position_ids is None:
+            self._refuse_left_padding(tokens)
             position = self.pos_embed.W_pos[: tokens.shape[1]].expand(len(tokens), -1, -1)
+            # Whoever reads it may write to it, and these are the model's own weights.
+            position = position.clone() if tap.want("hook_pos_embed") else position
         else:
             position = self.pos_embed.W_pos[position_ids.long()]
         # As long integers: torch takes bytes for a mask, and no other size for an index.
@@ -132,7 +138,8 @@ class Transformer(nn.Module):
             seq = tokens.shape[1]
             later = torch.ones(seq, seq, dtype=torch.bool, device=tokens.device).triu(1)
             bias = later.to(weight.dtype)[None, None] * MASKED
-        padded = None if self.config.pad_token is None else tokens == self.config.pad_token
+        # As long integers: in a byte, the id 300 is 44.
+        padded = None if self.config.pad_token is None else tokens.long() == self.config.pad_token
         # Without a mask attention is faster, so it is left out where nothing is padded.
         if padded is not None and padded.any():
             padding = padded.to(weight.dtype)[:, None, None, :] * MASKED
@@ -170,6 +177,21 @@ class Transformer(nn.Module):
         if first < 0 or last >= self.config.n_ctx:
             raise UserError(
                 f"position_ids reach from {first} to {last}: the model has 0 to {self.config.n_ctx - 1}"
+            )
+
+    def _refuse_left_padding(self, tokens: Tensor) -> None:
+        """One look at the first tokens: where none is padding, that is all it costs."""
+        pad = self.config.pad_token
+        if pad is None or not tokens.numel():
+            return
+        first = tokens[:, 0].long() == pad
+        if not first.any():
+            return
+        count = int((tokens[first].long() != pad).any(1).sum())
+        if count:
+            raise UserError(
+                f"{count} of {len(tokens)} inputs begin with padding (token {pad}), so that their first "
+                "token is not at position 0: pad on the right, or say with position_ids where each token is"
             )
 
     def _stack(self, name: str) -> Tensor:

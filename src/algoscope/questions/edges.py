@@ -171,7 +171,8 @@ def _agree(compared: Mapping[int, list[Compared]]) -> Finding:
         return AGREE.missing("the components together do not push the answer towards the truth")
     worst = {number: each[0] for number, each in compared.items()}
     said = "; ".join(
-        f"{_of(number, compared)}{one.component} has {one.push:.0%} of the push and {one.edge:.0%} of the gap"
+        f"{_of(number, compared)}{one.component} has {one.push:z.0%} of the push and {one.edge:z.0%} of the "
+        "gap"
         for number, one in worst.items()
     )
     return AGREE.measured([one.apart for one in worst.values()], said)

@@ -9,11 +9,26 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from algoscope.errors import UserError
+
 Labels = Int[Tensor, "row"] | Bool[Tensor, "row class"]
 
 
+def check_labels(labels: Labels, classes: int) -> None:
+    """Raises UserError for labels that name none of so many classes, or that are sets of another number."""
+    if labels.dtype == torch.bool:
+        if labels.shape[1:] != (classes,):
+            raise UserError(
+                f"labels are bool {list(labels.shape)}: give one yes or no for each of {classes} classes"
+            )
+        return
+    low, high = (int(end) for end in labels.aminmax()) if labels.numel() else (0, 0)
+    if low < 0 or high >= classes:
+        raise UserError(f"labels reach from {low} to {high}: there are the classes 0 to {classes - 1}")
+
+
 def right(logits: Float[Tensor, "*variant row class"], labels: Labels) -> Bool[Tensor, "*variant row"]:
-    """Where the answer is the true one.
+    """Where the answer is the true one. Raises UserError for labels that are none of the logits' classes.
 
     The class of the highest logit; of a set, every class at once: a logit above 0 says that it belongs.
 
@@ -22,6 +37,7 @@ def right(logits: Float[Tensor, "*variant row class"], labels: Labels) -> Bool[T
     >>> right(torch.tensor([[2.0, 1.0], [-1.0, 3.0]]), torch.tensor([[True, True], [True, True]])).tolist()
     [True, False]
     """
+    check_labels(labels, logits.shape[-1])
     if labels.dtype == torch.bool:
         return ((logits > 0) == labels).all(-1)
     return logits.argmax(-1) == labels

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from algoscope.errors import UserError
+from algoscope.tasks.answers import check_labels
 from algoscope.tasks.task import Examples, Task
 
 ATTRIBUTES = ("name", "vocabulary", "pad", "n_ctx", "classes", "usual")
@@ -140,17 +141,9 @@ def _check_labels(task: Task, examples: Examples) -> None:
         raise UserError(
             f"{unanswered} of {len(examples)} inputs are answered nowhere: mark at least one position"
         )
-    if examples.sets:
-        if labels.shape[1:] != (classes,):
-            raise UserError(
-                f"labels are bool {list(labels.shape)}: give one yes or no for each of {classes} classes"
-            )
-        return
-    if labels.dtype != torch.int64 or labels.ndim != 1:
+    if not examples.sets and (labels.dtype != torch.int64 or labels.ndim != 1):
         raise UserError(f"labels are {labels.dtype} {list(labels.shape)}: give torch.int64, or bool for sets")
-    low, high = (int(end) for end in labels.aminmax())
-    if low < 0 or high >= classes:
-        raise UserError(f"labels reach from {low} to {high}: there are the classes 0 to {classes - 1}")
+    check_labels(labels, classes)
 
 
 def _check_seeds(task: Task, examples: Examples) -> None:

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Generator, Tensor
 
 from algoscope.errors import UserError
+from algoscope.tasks.answers import check_labels
 from algoscope.tasks.display import Shown
 
 MOST_KINDS = 12
@@ -177,9 +178,10 @@ class Task(Protocol):
     def examples(
         self, tokens: Int[Tensor, "batch seq"], position_ids: Int[Tensor, "batch seq"] | None = None
     ) -> Examples:
-        """These inputs with their true labels and concepts."""
+        """These inputs with their true labels and concepts. Raises UserError for a label that is no class."""
         answered = self.answered(tokens)
         labels = by_row(self.label(tokens), answered)
+        check_labels(labels, len(self.classes))
         return Examples(tokens, labels, self.concepts(tokens), answered, position_ids)
 
     def groups(self, examples: Examples) -> dict[str, Bool[Tensor, "batch"]]:
