@@ -212,3 +212,24 @@ def test_help_imports_neither_torch_nor_plotly(words):
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert shown.splitlines()[-1] == "[]"
+
+
+def test_circuit_prints_the_edges_and_writes_them(run, tmp_path):
+    options = ("--faithful", "0.8", "--method", "eap", "--examples", "10", "--out", "here")
+    code, out, _ = run("circuit", "maximum", *options)
+    assert code == 0
+    assert out.splitlines()[-1] == "circuit: here/circuit.json"
+    assert "faithfulness" in out
+    found = json.loads((tmp_path / "here/circuit.json").read_text())
+    assert found["size"] == len(found["edges"]) > 0
+    assert (tmp_path / "here/circuit.dot").read_text().startswith("digraph")
+    code, again, _ = run("circuit", "maximum", *options, "--json")
+    assert json.loads(again) == found
+
+
+def test_circuit_refuses_a_method_that_does_not_exist_in_one_line(run, tmp_path):
+    code, _, err = run("circuit", "maximum", "--method", "guessing", "--out", "here")
+    assert code == 2
+    assert "choose from pruning" in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "here").exists()

@@ -254,6 +254,110 @@ def train(
     typer.echo(f"{out}: accuracy {made['accuracy']:.2%} on {made['evaluation_examples']} fresh examples")
 
 
+@app.command()
+def circuit(
+    name_or_path: Annotated[str, typer.Argument(help="A model that comes with algoscope, or a checkpoint.")],
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="Else what the file records: a name that `algoscope list` shows, or file.py:ClassName."
+        ),
+    ] = None,
+    faithful: Annotated[
+        float, typer.Option(min=0, max=1, help="How much of the model's behaviour the edges have to keep.")
+    ] = 0.95,
+    method: Annotated[
+        str, typer.Option(help="pruning, exact, eap, eap-ig-inputs or eap-ig-activations.")
+    ] = "pruning",
+    patching: Annotated[
+        str, typer.Option(help="What a cut edge carries: resample, mean, 'mean everywhere' or zero.")
+    ] = "resample",
+    positions: Annotated[
+        str,
+        typer.Option(help="Whether an edge's positions are told apart, counted from: start, answer, end."),
+    ] = "no",
+    examples: Annotated[
+        int, typer.Option(min=2, help="How many inputs, or pairs of them, to search on.")
+    ] = 50,
+    seed: Annotated[int, typer.Option(help="Decides the inputs.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder; else ./algoscope-out/NAME.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting of the model that its file doesn't say."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    threads: Annotated[int, typer.Option(help="CPU threads; numbers may depend on it.", min=1)] = 2,
+    json: Annotated[bool, typer.Option("--json", help="Print circuit.json and nothing else.")] = False,
+) -> None:
+    """Find the smallest set of edges that does a model's task alone.
+
+    Prints it with what each edge is worth and how far the whole may be trusted; writes circuit.json and
+    circuit.dot. docs/circuits.md explains the measures.
+    """
+    import torch
+    from rich.console import Console
+
+    from algoscope import atomic
+    from algoscope.discovery.circuits.find import contrasts, find
+    from algoscope.report.circuit import circuit_dot, circuit_json, circuit_table, circuit_words
+    from algoscope.report.folder import check_folder
+    from algoscope.stories.prepare import prepare, settings
+
+    torch.set_num_threads(threads)
+    prepared = prepare(name_or_path, task, settings(set_ or []), count=2, device=device)
+    folder = out or Path("algoscope-out") / prepared.checkpoint.name
+    check_folder(folder)
+    with Console(stderr=True).status("searching for the smallest circuit"):
+        searched, fresh = contrasts(
+            prepared.checkpoint.model, prepared.task, patching, examples, seed, positions
+        )
+        found = find(searched, fresh, patching, method, faithful)
+    atomic.write(folder / "circuit.dot", circuit_dot(found))
+    atomic.write(folder / "circuit.json", circuit_json(found))
+    if json:
+        typer.echo(circuit_json(found), nl=False)
+        return
+    Console().print(circuit_table(found))
+    typer.echo(circuit_words(found))
+    typer.echo(f"circuit: {folder / 'circuit.json'}")
+
+
+@app.command()
+def benchmark(
+    what: Annotated[str, typer.Argument(help="circuits: how well methods find a circuit that is known.")],
+    examples: Annotated[int, typer.Option(min=2, help="Pairs of inputs for each program.")] = 40,
+    faithful: Annotated[
+        float, typer.Option(min=0, max=1, help="What the smallest circuit has to keep.")
+    ] = 0.95,
+    seed: Annotated[int, typer.Option(help="Decides the noise that hides programs, and the inputs.")] = 0,
+    threads: Annotated[int, typer.Option(help="CPU threads; numbers may depend on it.", min=1)] = 2,
+    json: Annotated[bool, typer.Option("--json", help="Print every result as JSON.")] = False,
+) -> None:
+    """Try every method on models that were compiled from programs, so that the truth is known.
+
+    A true edge scores higher than another with probability AUROC; a program is found if the smallest faithful
+    circuit holds at least 0.95 of its edges. docs/circuits.md has the figures, and those published elsewhere.
+    """
+    import torch
+    from rich.console import Console
+
+    from algoscope.compiled.noise import Noise
+    from algoscope.compiled.programs.library import PROGRAMS
+    from algoscope.discovery.circuits.benchmark import judged, summaries
+    from algoscope.report.benchmark import benchmark_json, benchmark_table
+
+    if what != "circuits":
+        raise UserError(f"there is no benchmark {what!r}: choose circuits")
+    torch.set_num_threads(threads)
+    with Console(stderr=True).status("compiling") as status:
+        results = list(judged(PROGRAMS, examples, faithful, Noise(seed=seed), status.update))
+    found = summaries(results)
+    if json:
+        typer.echo(benchmark_json(results, found), nl=False)
+    else:
+        Console().print(benchmark_table(found))
+
+
 def main() -> None:
     try:
         code = app(standalone_mode=False)

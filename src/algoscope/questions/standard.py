@@ -10,6 +10,7 @@ from algoscope.questions.attribution import attribution
 from algoscope.questions.composition import composition
 from algoscope.questions.decomposition import decomposition
 from algoscope.questions.edges import edges
+from algoscope.questions.edges_alone import edges_alone
 from algoscope.questions.fooling import fooling
 from algoscope.questions.inputs import inputs
 from algoscope.questions.jointly import jointly
@@ -37,6 +38,7 @@ ANATOMY: tuple[Question, ...] = (
     composition,
     neurons,
     edges,
+    edges_alone,
     alone,
     fooling,
     weak_spots,
