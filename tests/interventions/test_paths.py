@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from algoscope.errors import UserError
+from algoscope.interventions import sweep as sweep_module
 from algoscope.interventions.attribution_patching import attribution_patching
 from algoscope.interventions.families import on
 from algoscope.interventions.intervention import place
@@ -177,6 +178,16 @@ def test_edges_at_single_positions_are_swept_as_they_are_run(padded_model, token
     ]
     expected = [run(padded_model, tokens, each).logits[answered] for each in family]
     torch.testing.assert_close(swept(padded_model, tokens, family, answered), torch.stack(expected))
+
+
+def test_edges_in_small_blocks_of_the_batch_are_the_same(padded_model, tokens_for, monkeypatch):
+    tokens, config = tokens_for(padded_model, batch=7), padded_model.config
+    answered = torch.arange(5).expand(7, 5) == 0
+    source, silent = FromRun(tokens.roll(1, 0)), on(Component.parse("0.0"), Zero())
+    family = [(each, silent, *frozen_norms(config)) for each in edges(config, source)]
+    whole = swept(padded_model, tokens, family, answered)
+    monkeypatch.setattr(sweep_module, "CACHE", 3 * 4 * 5 * 8)
+    torch.testing.assert_close(swept(padded_model, tokens, family, answered), whole)
 
 
 def test_a_vector_may_be_added_to_what_one_reader_gets(padded_model, tokens_for):
