@@ -20,7 +20,7 @@ ARCHITECTURES = st.fixed_dictionaries(
         "n_layers": st.integers(1, 3),
         "n_heads": st.integers(1, 3),
         "attention_dir": st.sampled_from(["causal", "bidirectional"]),
-        "normalization_type": st.sampled_from(["LN", "LNPre", "none"]),
+        "normalization_type": st.sampled_from(["LN", "LNPre", "RMS", "RMSPre", "none"]),
         "mlp": st.booleans(),
     }
 )
