@@ -56,6 +56,14 @@ def some_tokens(model: Transformer, batch: int = 3, seed: int = 0) -> Tensor:
     return tokens
 
 
+def noise_at(model: Transformer, name: str, value: Tensor) -> Tensor:
+    """What to add to a site's value: positive, so that a norm's scale stays one; other tokens for tokens."""
+    generator = torch.Generator().manual_seed(1)
+    if name == "hook_tokens":
+        return torch.randint(model.config.d_vocab, value.shape, generator=generator) - value
+    return torch.randn(value.shape, generator=generator).double().abs()
+
+
 CONFIGS = {
     "one layer, one head, attention-only, causal": Config(
         n_layers=1, d_model=6, n_heads=1, d_head=3, n_ctx=4, d_vocab=5, d_vocab_out=2, attention_dir="causal"
@@ -71,6 +79,10 @@ CONFIGS = {
     "no norms": Config(
         n_layers=2, d_model=5, n_heads=2, d_head=2, n_ctx=4, d_vocab=4, d_vocab_out=4,
         attention_dir="bidirectional", d_mlp=6, act_fn="silu", normalization_type="none",
+    ),
+    "RMS norms and gated MLPs": Config(
+        n_layers=2, d_model=6, n_heads=2, d_head=3, n_ctx=5, d_vocab=5, d_vocab_out=3, pad_token=0,
+        attention_dir="causal", d_mlp=6, act_fn="silu", normalization_type="RMS", gated_mlp=True,
     ),
 }  # fmt: skip
 
@@ -92,7 +104,8 @@ def configs(draw: st.DrawFn, **fixed: object) -> Config:
         "attention_dir": draw(st.sampled_from(["causal", "bidirectional"])),
         "d_mlp": d_mlp,
         "act_fn": d_mlp and draw(st.sampled_from(sorted(ACTIVATIONS))),
-        "normalization_type": draw(st.sampled_from(["LN", "LNPre", "none"])),
+        "normalization_type": draw(st.sampled_from(["LN", "LNPre", "RMS", "RMSPre", "none"])),
+        "gated_mlp": d_mlp is not None and draw(st.booleans()),
         "eps": draw(st.sampled_from([1e-5, 1e-2])),
         "pad_token": draw(st.none() | st.integers(0, d_vocab - 1)),
     }

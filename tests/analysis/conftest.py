@@ -57,13 +57,24 @@ def public(reference: Path) -> Public:
     )
 
 
-@pytest.fixture(params=["bidirectional with MLP", "causal, attention-only", "no norm, one head"])
+@pytest.fixture(
+    params=[
+        "bidirectional with MLP",
+        "causal, attention-only",
+        "no norm, one head",
+        "RMS norms, gated MLPs",
+    ]
+)
 def small(request: pytest.FixtureRequest) -> Transformer:
     """Untrained models of different make, biases drawn too so that leaving one out would show."""
     make = {
         "bidirectional with MLP": {"n_heads": 2, "d_mlp": 12, "act_fn": "gelu", "pad_token": 1},
         "causal, attention-only": {"n_heads": 3, "attention_dir": "causal", "normalization_type": "LNPre"},
         "no norm, one head": {"n_heads": 1, "d_mlp": 5, "act_fn": "relu", "normalization_type": "none"},
+        "RMS norms, gated MLPs": {
+            **{"n_heads": 2, "d_mlp": 6, "act_fn": "silu", "gated_mlp": True},
+            **{"normalization_type": "RMS", "attention_dir": "causal"},
+        },
     }[request.param]
     usual = {"n_layers": 2, "d_model": 8, "d_head": 4, "n_ctx": 42, "d_vocab": 5, "d_vocab_out": 2}
     model = Transformer(Config.from_dict(usual | {"attention_dir": "bidirectional"} | make), seed=1)

@@ -9,7 +9,7 @@ import torch
 from algoscope.analysis.linearised import explained, fit_linear, fit_norm
 from algoscope.errors import UserError
 from algoscope.model.config import Config
-from algoscope.model.layers import LayerNorm, NoNorm
+from algoscope.model.norms import LayerNorm, NoNorm, norm
 
 
 def lstsq(x: torch.Tensor, y: torch.Tensor) -> tuple[np.ndarray, np.ndarray, float]:
@@ -69,7 +69,7 @@ def test_a_norms_fit_is_the_fit_of_its_inputs_and_outputs(small, strings):
     if isinstance(small.ln_final, NoNorm):
         torch.testing.assert_close(fit.A @ inputs[0, 0].double() + fit.b, inputs[0, 0].double())
         return
-    expected = fit_linear(inputs, cache["ln_final.hook_normalized"])
+    expected = fit_linear(inputs, small.ln_final.normalize(inputs))
     torch.testing.assert_close(fit.A, expected.A, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(fit.b, expected.b, atol=1e-4, rtol=1e-4)
     assert math.isclose(fit.r2, expected.r2, abs_tol=1e-5)
@@ -94,6 +94,25 @@ def test_the_learnt_scale_and_shift_are_part_of_the_map():
     after = fit_norm(norm, inputs)
     torch.testing.assert_close(after.A, 2 * before.A)
     torch.testing.assert_close(after.b, 2 * before.b + 1)
+
+
+@pytest.mark.parametrize("kind", ["RMS", "RMSPre"])
+def test_an_rms_norms_fit_is_the_fit_of_its_inputs_and_outputs(kind):
+    config = Config(
+        n_layers=1, d_model=6, n_heads=1, d_head=2, n_ctx=2, d_vocab=2, d_vocab_out=2, attention_dir="causal",
+        normalization_type=kind,
+    )  # fmt: skip
+    rms = norm(config, "ln_final").double().requires_grad_(False)
+    if rms.w is not None:
+        rms.w.copy_(torch.arange(1.0, 7.0))
+    inputs = torch.randn(40, 6, generator=torch.Generator().manual_seed(0)).double() + 1
+    root = (inputs.pow(2).sum(1, keepdim=True) / 6 + config.eps).sqrt()
+    expected = fit_linear(inputs, inputs / root * (1 if rms.w is None else rms.w))
+    fit = fit_norm(rms, inputs)
+    torch.testing.assert_close(fit.A, expected.A)
+    torch.testing.assert_close(fit.b, expected.b)
+    assert fit.r2 == pytest.approx(expected.r2)
+    assert explained(fit, rms, inputs) == pytest.approx(fit.r2)
 
 
 def test_what_a_map_explains_of_the_rows_that_it_was_fitted_to_is_its_r2(small, strings):

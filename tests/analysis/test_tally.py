@@ -50,6 +50,15 @@ def test_a_vector_has_cosine_one_with_its_own_input_direction_and_1_over_d_model
         input_cosines(model, 1, torch.ones(16))
 
 
+def test_a_gated_neurons_input_direction_is_its_gates():
+    config = Config(
+        n_layers=1, d_model=16, n_heads=1, d_head=4, n_ctx=4, d_vocab=5, d_vocab_out=2, d_mlp=9,
+        act_fn="silu", attention_dir="causal", gated_mlp=True,
+    )  # fmt: skip
+    model = Transformer(config, seed=0).requires_grad_(False)
+    assert input_cosines(model, 0, 5 * model.W_gate[0, :, 7])[7].item() == pytest.approx(1)
+
+
 def test_the_public_tally_is_golden(public):
     fit = attention_norm_fit(public.model, public.examples, 0, None)
     found = tally(public.model, Head(0, 0), fit, (3, 4))

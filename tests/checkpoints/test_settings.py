@@ -31,6 +31,17 @@ def test_a_config_is_recovered_from_weights_and_what_they_leave_open(model):
     assert values(inferences).items() <= config.to_dict().items()
 
 
+def test_norms_without_shifts_are_rms_norms_unless_the_file_has_no_bias_at_all(padded_model):
+    shifts = ("ln1.b", "ln2.b", "ln_final.b")
+    rms = {name: value for name, value in padded_model.state_dict().items() if not name.endswith(shifts)}
+    assert infer(rms, OPEN, {})[0].normalization_type == "RMS"
+    bare = {name: value for name, value in rms.items() if ".b_" not in name}
+    assert infer(bare, OPEN, {})[0].normalization_type == "LN"
+    assert infer(bare, OPEN, {"normalization_type": "RMS"})[0].normalization_type == "RMS"
+    with pytest.raises(UserError, match="contradicts the file: RMS"):
+        infer(rms, OPEN, {"normalization_type": "LN"})
+
+
 def test_sizes_are_facts_with_the_tensor_that_shows_them(padded_model):
     _, inferences = infer(padded_model.state_dict(), OPEN, {})
     assert source(inferences, "d_head") == "shape of blocks.0.attn.W_Q"
@@ -112,7 +123,7 @@ def test_weights_without_norms_are_folded_where_norms_are_usual_and_else_asked_a
     assert config.normalization_type == "LNPre"
     assert "folded into the weights" in source(inferences, "normalization_type")
     with pytest.raises(
-        UserError, match=r"says normalization_type: give normalization_type= \(LNPre or none\); on"
+        UserError, match=r"says normalization_type: give normalization_type= \(LNPre or RMSPre or none\); on"
     ):
         infer(state, OPEN, {})
     assert infer(state, OPEN, {"normalization_type": "none"})[0].normalization_type == "none"
@@ -123,7 +134,6 @@ def test_weights_without_norms_are_folded_where_norms_are_usual_and_else_asked_a
     [
         ("blocks.0.attn.rotary_sin", "rotary"),
         ("blocks.0.attn._W_K", "grouped-query"),
-        ("blocks.0.mlp.W_gate", "gated MLP"),
     ],
 )
 def test_another_architecture_is_named(padded_model, name, what):

@@ -107,7 +107,8 @@ def test_parts_through_the_final_norm_add_up_to_what_it_gives(run, pos_slice):
     if model.config.normalization_type == "none":
         expected = resid
     else:
-        expected = torch.nn.functional.layer_norm(resid, resid.shape[-1:], eps=model.config.eps)
+        kind = "layer_norm" if model.config.centred else "rms_norm"
+        expected = getattr(torch.nn.functional, kind)(resid, resid.shape[-1:], eps=model.config.eps)
     torch.testing.assert_close(through, expected)
 
 

@@ -37,7 +37,6 @@ def test_what_changes_nothing_is_taken():
     [
         ("positional_embedding_type", "rotary"),
         ("positional_embedding_type", "shortformer"),
-        ("gated_mlp", True),
         ("parallel_attn_mlp", True),
         ("use_local_attn", True),
         ("use_attn_scale", False),
@@ -74,6 +73,9 @@ def test_what_makes_no_model_says_what_would(settings, says):
 
 
 def test_a_dict_makes_the_same_config_again():
+    cfg = make(act_fn="silu", gated_mlp=True, normalization_type="RMS", seed=4)
+    assert HookedTransformerConfig.from_dict(cfg.to_dict()) == cfg
+    assert (cfg.config.gated_mlp, cfg.config.normalization_type) == (True, "RMS")
     cfg = make(attn_only=True, normalization_type=None, pad_token=1, seed=4)
     assert HookedTransformerConfig.from_dict(cfg.to_dict()) == cfg
     assert cfg != make()
@@ -86,7 +88,7 @@ def test_a_change_that_would_be_lost_is_an_error():
     cfg.use_attn_result = True
     with pytest.raises(UserError, match="d_model is fixed"):
         cfg.d_model = 3
-    with pytest.raises(UserError, match="gated_mlp=True is not supported"):
-        cfg.gated_mlp = True
+    with pytest.raises(UserError, match="final_rms=True is not supported"):
+        cfg.final_rms = True
     with pytest.raises(AttributeError):
         _ = cfg.d_modle

@@ -41,12 +41,12 @@ def test_a_hook_does_what_it_does_in_a_run_of_ours(data, draw_model):
     name = data.draw(st.sampled_from(list(model.sites)))
     seen = []
 
-    def double(value, hook):
+    def shift(value, hook):
         seen.append(hook.name)
-        return 2 * value
+        return value.roll(1, 1)
 
-    edited = hooked.run_with_hooks(tokens, fwd_hooks=[(name, double)])
-    assert torch.equal(edited, model.run_with_hooks(tokens, [(name, lambda value, site: 2 * value)]))
+    edited = hooked.run_with_hooks(tokens, fwd_hooks=[(name, shift)])
+    assert torch.equal(edited, model.run_with_hooks(tokens, [(name, lambda value, site: value.roll(1, 1))]))
     assert set(seen) == {name}
     assert torch.equal(hooked(tokens), model(tokens))
 

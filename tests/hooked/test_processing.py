@@ -18,16 +18,16 @@ def same_answers(one, other, tokens) -> None:
 def test_the_four_calls_on_a_state_dict_leave_log_probabilities_as_they_are(model, tokens_for):
     hooked, tokens = HookedTransformer.wrap(model), tokens_for(model)
     other = HookedTransformer(hooked.cfg)
-    norms = model.config.normalization_type != "none"
+    norms, centred = model.config.normalization_type != "none", model.config.centred
     state = hooked.state_dict() | {"blocks.0.attn.IGNORE": torch.tensor(-1e5)}
     for name in STEPS:
-        if norms or name in ("center_unembed", "fold_value_biases"):
+        if {"fold_layer_norm": norms, "center_writing_weights": centred}.get(name, True):
             state = getattr(hooked, name)(state)
     other.load_state_dict(state, strict=False)
     same_answers(hooked, other, tokens)
     assert not other.b_V.any()
     torch.testing.assert_close(other.W_U.mean(-1), torch.zeros_like(other.W_U[:, 0]))
-    if norms:
+    if centred:
         torch.testing.assert_close(other.W_O.mean(-1), torch.zeros_like(other.W_O[..., 0]))
 
 

@@ -44,6 +44,9 @@ def test_every_site_has_a_short_name():
         attention_dir="causal",
     )  # fmt: skip
     for name, site in sites(config).items():
+        if name.startswith("unembed"):
+            assert utils.get_act_name(name) == name
+            continue
         *places, hook = name.split(".")
         part = next((place for place in places if place in ("ln1", "ln2")), None)
         assert utils.get_act_name(hook.removeprefix("hook_"), site.layer, part) == name

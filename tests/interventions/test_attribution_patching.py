@@ -34,7 +34,8 @@ def scattered(examples):
 
 
 def test_for_a_small_step_at_any_site_it_is_the_change_of_the_metric(padded_model, examples):
-    values = padded_model.run_with_cache(examples.tokens)[1]
+    sites = [name for name in padded_model.sites if name != "hook_tokens"]
+    values = padded_model.run_with_cache(examples.tokens, sites)[1]
     family = [Intervention(site, Add(1e-6 * torch.randn_like(value))) for site, value in values.items()]
     estimated = attribution_patching(padded_model, examples, family, loss)
     exact = sweep(padded_model, examples, family, loss)
@@ -42,6 +43,11 @@ def test_for_a_small_step_at_any_site_it_is_the_change_of_the_metric(padded_mode
     changes = torch.stack((exact.values - exact.clean, estimated.values - estimated.clean))
     assert (changes.abs() > 1e-9).any(0).sum() > 0.9 * len(family)
     assert torch.allclose(changes[0], changes[1], rtol=1e-3, atol=1e-11)
+
+
+def test_tokens_have_no_gradient(padded_model, examples):
+    with pytest.raises(UserError, match="intervene on hook_embed instead of hook_tokens"):
+        attribution_patching(padded_model, examples, [Intervention("hook_tokens", Zero())], loss)
 
 
 def test_answers_at_differing_places_count_as_in_the_sweep(padded_model, scattered, monkeypatch):

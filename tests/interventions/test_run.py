@@ -210,6 +210,27 @@ def test_values_that_a_run_forms_by_repeating_can_be_edited_in_one_row(padded_mo
     assert not torch.allclose(found[1], clean[1])
 
 
+def test_other_tokens_are_run_as_if_they_had_been_given(padded_model, tokens):
+    pad = padded_model.config.pad_token
+    others = tokens.clone()
+    others[:, 1], others[:, 2] = pad, tokens[[2, 0, 1], 2]
+    edits = [
+        Intervention("hook_tokens", Value(torch.tensor(pad)), position=1),
+        Intervention("hook_tokens", Resample(pairing=(2, 0, 1)), position=2),
+    ]
+    found = run(padded_model, tokens, edits, sites=["hook_tokens"])
+    assert torch.equal(found.cache["hook_tokens"], others)
+    assert torch.allclose(found.logits, padded_model(others))
+
+
+def test_a_heads_own_stream_is_what_its_queries_keys_and_values_read(padded_model, tokens):
+    source = FromRun(tokens.flip(0))
+    apart = [Intervention(f"blocks.1.hook_{letter}_input", source, head=1) for letter in "qkv"]
+    expected = run(padded_model, tokens, apart).logits
+    found = run(padded_model, tokens, Intervention("blocks.1.hook_attn_in", source, head=1)).logits
+    assert torch.allclose(found, expected)
+
+
 def test_patching_a_run_into_itself_changes_nothing(padded_model, tokens):
     clean = padded_model(tokens)
     for site in padded_model.sites:
@@ -232,6 +253,8 @@ def test_no_intervention_changes_nothing(padded_model, tokens):
         ),
         (Intervention(Z, Zero(), position=-1), "position -1 does not exist"),
         (Intervention(Z, Zero(), neuron=0), "has no neuron to select"),
+        (Intervention("hook_tokens", Value(torch.tensor(0.5))), "a tensor gives 0.5 at 'hook_tokens'"),
+        (Intervention("hook_tokens", Value(torch.tensor(5))), "from 5 to 5: the model has 0 to 4"),
         (Intervention("hook_embed", Zero(), head=0), "has no head to select"),
         (Intervention(Z, Zero(), head=()), "no head is selected"),
         (Intervention(Z, Zero(), head=(1, 1)), "names one twice"),

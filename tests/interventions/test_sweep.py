@@ -117,8 +117,14 @@ def variants(draw, model, examples):
         Value(torch.tensor(0.7, dtype=torch.float64)),
         Add(torch.tensor(0.3, dtype=torch.float64)),
     ]
+    of_tokens = [each for each in sources if isinstance(each, Zero | Resample | FromRun)]
+    of_tokens.append(Value(torch.tensor(config.d_vocab - 1)))
     return tuple(
-        Intervention(name, draw(st.sampled_from(sources)), **draw(selections(model.sites[name], config, seq)))
+        Intervention(
+            name,
+            draw(st.sampled_from(of_tokens if name == "hook_tokens" else sources)),
+            **draw(selections(model.sites[name], config, seq)),
+        )
         for name in names
     )
 

@@ -22,7 +22,9 @@ SMALLEST = {
         ({"d_head": 2.5}, "d_head is 2.5"),
         ({"d_mlp": 0, "act_fn": "relu"}, "d_mlp is 0"),
         ({"attention_dir": "both"}, "choose from causal, bidirectional"),
-        ({"normalization_type": "RMS"}, "choose from LN, LNPre, none"),
+        ({"normalization_type": "BN"}, "choose from LN, LNPre, RMS, RMSPre, none"),
+        ({"gated_mlp": True}, "gated_mlp is true, but there is no MLP"),
+        ({"d_mlp": 4, "act_fn": "relu", "gated_mlp": None}, "gated_mlp is None: give true or false"),
         ({"act_fn": "relu"}, "there is no MLP"),
         ({"d_mlp": 4}, "act_fn is None: choose from relu"),
         ({"d_mlp": 4, "act_fn": "tanh"}, "act_fn is 'tanh'"),
@@ -42,5 +44,7 @@ def test_a_missing_setting_is_named():
 
 
 def test_a_config_survives_json():
-    config = Config.from_dict(SMALLEST | {"d_mlp": 5, "act_fn": "gelu", "pad_token": 1, "eps": 1e-6})
+    config = Config.from_dict(
+        SMALLEST | {"d_mlp": 5, "act_fn": "gelu", "pad_token": 1, "eps": 1e-6, "gated_mlp": True}
+    )
     assert Config.from_dict(json.loads(json.dumps(config.to_dict()))) == config

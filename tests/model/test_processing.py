@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from tests.conftest import a_model
 
 import algoscope
 from algoscope.errors import UserError
+from algoscope.model.config import Config
 from algoscope.model.processing import (
     center_unembed,
     center_writing_weights,
@@ -21,6 +24,10 @@ from algoscope.model.processing import (
     process,
 )
 
+GATED = Config(
+    n_layers=1, d_model=6, n_heads=2, d_head=3, n_ctx=4, d_vocab=5, d_vocab_out=3, attention_dir="causal",
+    d_mlp=5, act_fn="silu", gated_mlp=True,
+)  # fmt: skip
 STEPS = (fold_layer_norm, center_writing_weights, center_unembed, fold_value_biases)
 COMBINATIONS = [
     order for n in range(1, len(STEPS) + 1) for chosen in itertools.combinations(STEPS, n)
@@ -35,9 +42,10 @@ def log_probs(model, tokens):
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_any_steps_in_any_order_leave_log_probabilities_as_they_are(data, draw_model):
-    model, tokens = draw_model(data, normalization_type=data.draw(st.sampled_from(["LN", "LNPre"])))
-    processed = model
-    for step in data.draw(st.permutations(STEPS))[: data.draw(st.integers(1, len(STEPS)))]:
+    kinds = ["LN", "LNPre", "RMS", "RMSPre"]
+    model, tokens = draw_model(data, normalization_type=data.draw(st.sampled_from(kinds)))
+    processed, steps = model, STEPS if model.config.centred else (fold_layer_norm, *STEPS[2:])
+    for step in data.draw(st.permutations(steps))[: data.draw(st.integers(1, len(STEPS)))]:
         processed = step(processed)
     torch.testing.assert_close(log_probs(processed, tokens), log_probs(model, tokens), rtol=0, atol=1e-10)
 
@@ -95,6 +103,30 @@ def test_a_processed_model_has_the_old_ones_type_and_is_frozen(padded_model, dty
     processed = process(padded_model.to(dtype).requires_grad_())
     assert processed.W_E.dtype == dtype
     assert not any(parameter.requires_grad for parameter in processed.parameters())
+
+
+def test_rms_norms_fold_into_what_reads_them_and_nothing_is_centred():
+    config = replace(GATED, normalization_type="RMS")
+    model = a_model(config)
+    folded = process(model)
+    assert folded.config.normalization_type == "RMSPre"
+    assert not [name for name in folded.state_dict() if "ln" in name]
+    for name in ("W_gate", "W_in"):
+        expected = model.block(0).ln2.w[:, None] * getattr(model, name)[0]
+        torch.testing.assert_close(getattr(folded, name)[0], expected)
+    assert torch.equal(folded.W_E, model.W_E)
+    with pytest.raises(UserError, match="take the mean out: this one's normalization_type is 'RMS'"):
+        center_writing_weights(model)
+
+
+def test_a_layer_norm_before_a_gate_keeps_what_a_gate_has_no_bias_for():
+    model = a_model(GATED)
+    folded = fold_layer_norm(model)
+    assert folded.config.normalization_type == "LN"
+    assert torch.equal(folded.block(0).ln2.b, model.block(0).ln2.b)
+    for norm in (folded.block(0).ln1, folded.ln_final):
+        assert torch.equal(norm.w, torch.ones_like(norm.w))
+        assert not norm.b.any()
 
 
 @pytest.mark.parametrize("step", [fold_layer_norm, center_writing_weights])

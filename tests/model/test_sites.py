@@ -15,11 +15,13 @@ def sizes(model, tokens):
     batch, seq = tokens.shape
     axes = {"batch": batch, "seq": seq, "query": seq, "key": seq, "one": 1}
     axes |= {"head": config.n_heads, "d_head": config.d_head, "d_model": config.d_model}
-    return axes | {"neuron": config.d_mlp}
+    return axes | {"neuron": config.d_mlp, "class": config.d_vocab_out}
 
 
 def add_noise(value, site):
-    """Positive, so that the scale of a layer norm stays one."""
+    """Positive, so that the scale of a layer norm stays one; the tokens of the next position for tokens."""
+    if site.name == "hook_tokens":
+        return value.roll(1, 1)
     return value + torch.rand(value.shape, generator=torch.Generator().manual_seed(0), dtype=value.dtype)
 
 
@@ -123,7 +125,7 @@ def test_an_edit_in_place_takes_effect_at_its_site_only(model, tokens_for):
     _, clean = model.run_with_cache(tokens)
 
     def double(value, site):
-        value *= 2
+        value.copy_(value.roll(1, 1) if site.name == "hook_tokens" else 2 * value)
 
     for met, name in enumerate(clean):
         upstream = list(clean)[:met]

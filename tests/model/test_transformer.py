@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from tests.conftest import noise_at
 from torch.nn import functional
 
 import algoscope
@@ -49,7 +50,7 @@ def test_an_edit_at_any_site_has_the_effect_that_it_has_in_the_slow_transformer(
     model, tokens = draw_model(data)
     name = data.draw(st.sampled_from(list(model.sites)))
     _, cache = model.run_with_cache(tokens, [name])
-    noise = torch.randn(cache[name].shape, generator=torch.Generator().manual_seed(1)).double().abs()
+    noise = noise_at(model, name, cache[name])
     slow_logits, _ = slow_run(model, tokens, {name: noise.numpy()})
     logits = model.run_with_hooks(tokens, [(name, lambda value, site: value + noise)])
     np.testing.assert_allclose(logits.numpy(), slow_logits, rtol=0, atol=1e-8)
@@ -61,8 +62,7 @@ def test_edits_at_any_two_sites_compose_as_in_the_slow_transformer(data, draw_mo
     model, tokens = draw_model(data)
     names = [data.draw(st.sampled_from(list(model.sites))) for _ in range(2)]
     _, cache = model.run_with_cache(tokens, names)
-    generator = torch.Generator().manual_seed(1)
-    noise = {name: torch.randn(cache[name].shape, generator=generator).double().abs() for name in names}
+    noise = {name: noise_at(model, name, value) for name, value in cache.items()}
     slow_logits, _ = slow_run(model, tokens, {name: value.numpy() for name, value in noise.items()})
     hooks = [(name, lambda value, site: value + noise[site.name]) for name in noise]
     logits = model.run_with_hooks(tokens, hooks)
@@ -158,6 +158,7 @@ def test_unless_scores_or_patterns_are_read_attention_is_fused(padded_model, tok
     monkeypatch.setattr(functional, "scaled_dot_product_attention", spy)
     monkeypatch.setattr(layers.Attention, "scores", never)
     monkeypatch.setattr(layers.Attention, "results", never)
+    monkeypatch.setattr(layers.Attention, "_copies", never)
     padded_model.run_with_cache(tokens_for(padded_model), sites)
     assert len(calls) == padded_model.config.n_layers
 

@@ -35,6 +35,15 @@ def test_neurons_may_be_added_to_a_task_that_usually_has_none():
     assert (config.d_mlp, config.act_fn) == (12, "relu")
 
 
+def test_a_gated_mlp_that_is_usual_is_left_out_with_the_mlp():
+    task = Palindromes()
+    task.usual = {**task.usual, "gated_mlp": True, "normalization_type": "RMS"}
+    recipe = recipe_for(task)
+    assert not recipe.config(task).gated_mlp
+    config = replace(recipe, d_mlp=12).config(task)
+    assert (config.gated_mlp, config.normalization_type) == (True, "RMS")
+
+
 def test_the_maximum_model_has_one_head_and_nothing_else():
     recipe = recipe_for(Maximum())
     config = recipe.config(Maximum())

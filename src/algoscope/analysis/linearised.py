@@ -1,4 +1,4 @@
-"""Which linear map does a layer norm act like, on these inputs?"""
+"""Which linear map does a norm act like, on these inputs?"""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from algoscope.errors import UserError
-from algoscope.model.layers import LayerNorm, NoNorm
+from algoscope.model.norms import LayerNorm, NoNorm, Norm, RMSNorm
 
 CUT = 1e-5
 """Singular values of the inputs below this share of the largest are rounding noise, and are left out."""
@@ -45,7 +44,7 @@ def fit_linear(x: Float[Tensor, "*row d_in"], y: Float[Tensor, "*row d_out"]) ->
     return LinearFit(A, y_mean - A @ x_mean, _r2(y, y - x @ A.T, y_mean), len(x))
 
 
-def fit_norm(norm: LayerNorm | NoNorm, inputs: Float[Tensor, "*row d_model"]) -> LinearFit:
+def fit_norm(norm: Norm, inputs: Float[Tensor, "*row d_model"]) -> LinearFit:
     """The linear map that this norm acts like on these inputs.
 
     Method: ARENA 1.5.1. A direction `d` after the norm is the direction `A.T @ d` before it, up to what
@@ -55,15 +54,13 @@ def fit_norm(norm: LayerNorm | NoNorm, inputs: Float[Tensor, "*row d_model"]) ->
     width = x.shape[-1]
     if isinstance(norm, NoNorm):
         return LinearFit(torch.eye(width).double(), torch.zeros(width).double(), 1.0, len(x))
-    fit = fit_linear(x, functional.layer_norm(x, (width,), eps=norm.eps))
-    if norm.w is None or norm.b is None:
-        return fit
+    fit = fit_linear(x, norm.plain(x))
     # The learnt scale is put on afterwards: where it is almost zero, the output is mostly rounding.
-    w, b = norm.w.detach().cpu().double(), norm.b.detach().cpu().double()
+    w, b = _learnt(norm, fit.b)
     return LinearFit(w[:, None] * fit.A, w * fit.b + b, fit.r2, fit.rows)
 
 
-def explained(fit: LinearFit, norm: LayerNorm | NoNorm, inputs: Float[Tensor, "row d_model"]) -> float:
+def explained(fit: LinearFit, norm: Norm, inputs: Float[Tensor, "row d_model"]) -> float:
     """The share of variance that a map explains of what the norm makes of other inputs than it was fitted to.
 
     Averaged over outputs with equal weight; below 0 where their mean would do better.
@@ -71,10 +68,18 @@ def explained(fit: LinearFit, norm: LayerNorm | NoNorm, inputs: Float[Tensor, "r
     if isinstance(norm, NoNorm):
         return 1.0
     x = inputs.detach().double()
-    y = functional.layer_norm(x, x.shape[-1:], eps=norm.eps)
-    if norm.w is not None and norm.b is not None:
-        y = y * norm.w.detach().cpu().double() + norm.b.detach().cpu().double()
+    w, b = _learnt(norm, x[0])
+    y = norm.plain(x) * w + b
     return _r2(y - y.mean(0), y - (x @ fit.A.T + fit.b), y.mean(0))
+
+
+def _learnt(
+    norm: LayerNorm | RMSNorm, like: Float[Tensor, "d_model"]
+) -> tuple[Float[Tensor, "d_model"], Float[Tensor, "d_model"]]:
+    """The norm's learnt scale and shift; ones and zeros where it has none."""
+    w, b = norm.w, getattr(norm, "b", None)
+    scale = torch.ones_like(like) if w is None else w.detach().to(like)
+    return scale, torch.zeros_like(like) if b is None else b.detach().to(like)
 
 
 def _r2(

@@ -13,8 +13,8 @@ from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
 
 AT_EVERY_POSITION = (
-    "hook_resid_pre", "ln1.hook_scale", "ln1.hook_normalized", "hook_q_input", "hook_k_input", "hook_v_input",
-    "attn.hook_q", "attn.hook_k", "attn.hook_v",
+    "hook_resid_pre", "ln1.hook_scale", "ln1.hook_normalized", "hook_attn_in", "hook_q_input", "hook_k_input",
+    "hook_v_input", "attn.hook_q", "attn.hook_k", "attn.hook_v",
 )  # fmt: skip
 """Sites that attention needs everywhere; behind them, a layer can compute a few positions alone."""
 

@@ -62,13 +62,14 @@ def predicts(
 def input_cosines(
     model: Transformer, layer: int, vector: Float[Tensor, "d_model"]
 ) -> Float[Tensor, "neuron"]:
-    """The cosine of a vector with each input direction (column of W_in) of a layer's MLP.
+    """The cosine of a vector with each input direction of a layer's MLP (a column of W_in, or of W_gate).
 
-    For a random vector the expected square is exactly 1 / d_model. Raises UserError for an attention-only
-    model.
+    It is the direction that the activation function sees. For a random vector the expected square is exactly
+    1 / d_model. Raises UserError for an attention-only model.
     """
     if not 0 <= layer < model.config.n_layers:
         raise UserError(f"layer {layer} does not exist: the model has layers 0-{model.config.n_layers - 1}")
     # In float64, and with hardly any floor: a neuron that weight decay took to 1e-17 has a direction still.
-    W_in = functional.normalize(model.W_in[layer].detach().cpu().double(), dim=0, eps=1e-150)
-    return torch.mv(W_in.T, functional.normalize(vector.double(), dim=0)).float()
+    W = (model.W_gate if model.config.gated_mlp else model.W_in)[layer].detach().cpu().double()
+    W = functional.normalize(W, dim=0, eps=1e-150)
+    return torch.mv(W.T, functional.normalize(vector.double(), dim=0)).float()

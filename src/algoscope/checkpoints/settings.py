@@ -18,7 +18,6 @@ CONSTANTS = (".attn.mask", ".attn.IGNORE")
 UNSUPPORTED = {
     ".rotary_": "rotary position embeddings",
     ".attn._W_": "grouped-query attention",
-    ".W_gate": "a gated MLP",
     ".rel_pos_bias.": "relative position biases",
     ".experts.": "a mixture of experts",
 }
@@ -38,7 +37,7 @@ SIZES = {
 CHOICES: Mapping[str, Collection[str]] = {
     "attention_dir": get_args(AttentionDir),
     "act_fn": ACTIVATIONS,
-    "normalization_type": ("LNPre", "none"),
+    "normalization_type": ("LNPre", "RMSPre", "none"),
 }
 """Settings that have no safe default, and what to choose from where the file leaves them open."""
 
@@ -102,6 +101,8 @@ def sizes(state: Mapping[str, Tensor]) -> tuple[Inference, ...]:
         else:
             have = f"it holds {', '.join(sorted(state)[:3])} ..." if state else "it is empty"
             raise UserError(f"no {tensor}, which every HookedTransformer state dict has: {have}")
+    gate = "blocks.0.mlp.W_gate"
+    found.append(Inference("gated_mlp", gate in state, f"{gate} is {'' if gate in state else 'not '}there"))
     return tuple(found)
 
 
@@ -120,8 +121,8 @@ def infer(
     """
     refuse_unknown(given)
     facts = {fact.setting: fact for fact in sizes(state)}
-    if "blocks.0.ln1.w" in state:
-        facts["normalization_type"] = Inference("normalization_type", "LN", "blocks.0.ln1.w is there")
+    if (norm := _learnt_norm(state)) is not None:
+        facts["normalization_type"] = norm
     for setting, fact in facts.items():
         if given.get(setting, fact.value) != fact.value:
             raise UserError(
@@ -154,6 +155,18 @@ def _agree(said: Inference, fact: Inference) -> None:
         )
 
 
+def _learnt_norm(state: Mapping[str, Tensor]) -> Inference | None:
+    """The kind of norm, where its weights give it away."""
+    norm = "blocks.0.ln1"
+    if f"{norm}.w" not in state:
+        return None
+    if f"{norm}.b" in state:
+        return Inference("normalization_type", "LN", f"{norm}.w is there")
+    # Files without any bias come from code that has a switch for them, and layer norms.
+    biased = any(name.startswith("blocks.0.") and ".b_" in name for name in state)
+    return Inference("normalization_type", "RMS", f"{norm}.w has no {norm}.b beside it") if biased else None
+
+
 def refuse_unknown(given: Mapping[str, object]) -> None:
     """Raises UserError for a name that is no setting."""
     unknown = set(given) - set(Config.names())
@@ -166,6 +179,9 @@ def _conclude(setting: str, state: Mapping[str, Tensor], usual: Mapping[str, obj
     if setting == "attention_dir":
         return _attention_dir(state, usual)
     value = usual.get(setting)
+    if setting == "normalization_type" and "blocks.0.ln1.w" in state:
+        kind = value if value in ("LN", "RMS") else "LN"
+        return Inference(setting, kind, "blocks.0.ln1.w is there, and no bias at all", assumed=True)
     if setting == "normalization_type" and value == "LN":
         return Inference(
             setting, "LNPre", "no blocks.0.ln1.w; LN is usual for the task: folded into the weights", True

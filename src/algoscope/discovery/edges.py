@@ -177,11 +177,7 @@ def _patch(
         return (Intervention(f"blocks.{model.config.n_layers - 1}.hook_resid_post", Add(delta)),)
     layer = receiver.layer
     if receiver.head is None:
-        block, mid = model.block(layer), clean[f"blocks.{layer}.hook_resid_mid"]
-        assert block.ln2 is not None, "a receiving MLP has a norm, or what stands in its place"
-        # An MLP's input has no site of its own, so the change is put in where it becomes one of neurons.
-        changed = block.ln2.normalize(mid + delta) - block.ln2.normalize(mid)
-        return (Intervention(f"blocks.{layer}.mlp.hook_pre", Add(changed @ model.W_in[layer])),)
+        return (Intervention(f"blocks.{layer}.hook_mlp_in", Add(delta)),)
     return tuple(
         Intervention(f"blocks.{layer}.hook_{letter}_input", Add(delta[:, :, None]), head=receiver.index)
         for letter in "qkv"

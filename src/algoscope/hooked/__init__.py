@@ -10,7 +10,7 @@ from algoscope.hooked.config import HookedTransformerConfig
 from algoscope.hooked.factored import FactoredMatrix
 from algoscope.hooked.hook_point import HookPoint
 from algoscope.hooked.model import HookedTransformer
-from algoscope.model.layers import LayerNorm
+from algoscope.model.norms import LayerNorm
 
 __all__ = [
     "ActivationCache",

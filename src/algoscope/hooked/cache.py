@@ -17,7 +17,6 @@ from algoscope.model.transformer import Transformer
 Places = int | slice | tuple[int, ...] | list[int] | Tensor | None
 """Positions in the sequence: one, which takes the axis away, several, or None for all."""
 Stack = Float[Tensor, "component *batch_and_seq d_model"]
-CENTRED = ("LN", "LNPre")
 
 
 class ActivationCache(Mapping[str, Tensor]):
@@ -166,7 +165,7 @@ class ActivationCache(Mapping[str, Tensor]):
         None is the final norm. Linear in the parts, so sums stay sums. A norm's learnt scale and shift are
         left out: fold them first. `pos_slice` and `batch_slice` say what the stack was cut down to.
         """
-        if self.model.config.normalization_type not in CENTRED:
+        if self.model.config.normalization_type == "none":
             return residual_stack
         last = self._layer(layer)
         final = last == self.model.config.n_layers
@@ -174,7 +173,9 @@ class ActivationCache(Mapping[str, Tensor]):
         scale = _at(self[name], pos_slice)
         if batch_slice is not None and self.has_batch_dim and has_batch_dim:
             scale = scale[batch_slice]
-        return (residual_stack - residual_stack.mean(-1, keepdim=True)) / scale
+        if self.model.config.centred:
+            residual_stack = residual_stack - residual_stack.mean(-1, keepdim=True)
+        return residual_stack / scale
 
     def _results(self, layer: int) -> Tensor:
         """From `hook_z` where the run did not keep `hook_result`."""

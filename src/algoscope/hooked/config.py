@@ -32,7 +32,6 @@ FIXED: Mapping[str, Fixed] = {
     "n_key_value_heads": Fixed((None,), "each head has its own keys and values; repeat the shared ones"),
     "use_qk_norm": Fixed((False,), "queries and keys have no norm"),
     "parallel_attn_mlp": Fixed((False,), "a block's MLP reads the stream after its attention"),
-    "gated_mlp": Fixed((False,), "MLPs are f(x W_in + b_in) W_out + b_out"),
     "num_experts": Fixed((None,), "a block has one MLP"),
     "experts_per_token": Fixed((None,), "a block has one MLP"),
     "final_rms": Fixed((False,), "the last norm is as the others"),
@@ -92,6 +91,7 @@ class HookedTransformerConfig:
         normalization_type: str | None = "LN",
         attention_dir: str = "causal",
         attn_only: bool = False,
+        gated_mlp: bool = False,
         seed: int | None = None,
         device: str | torch.device | None = None,
         dtype: torch.dtype = torch.float32,
@@ -114,6 +114,7 @@ class HookedTransformerConfig:
                 "d_mlp": None if attn_only else (d_mlp or 4 * d_model),
                 "act_fn": None if attn_only else act_fn,
                 **{"eps": eps, "attention_dir": attention_dir, "pad_token": pad_token},
+                "gated_mlp": gated_mlp,
                 "normalization_type": "none" if normalization_type is None else normalization_type,
             }
         )

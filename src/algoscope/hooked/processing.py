@@ -30,8 +30,11 @@ def on_state(
     With them, the result is right for a model of this config whatever its norms held before.
     """
     given = without_constants(state)
-    folded = config.normalization_type == "LN" and "ln_final.w" not in given
-    model = Transformer(replace(config, normalization_type="LNPre") if folded else config)
+    learnt = not config.normalization_type.endswith("Pre") and config.normalization_type != "none"
+    if learnt and "ln_final.w" not in given:
+        model = Transformer(replace(config, normalization_type="LNPre" if config.centred else "RMSPre"))
+    else:
+        model = Transformer(config)
     absent = sorted(model.state_dict().keys() - given)
     unexpected = sorted(given.keys() - model.state_dict())
     if absent or unexpected:
@@ -39,9 +42,9 @@ def on_state(
         raise UserError(f"this state dict {word} {name}: it belongs to a model of another config")
     model.to(next(iter(given.values()))).load_state_dict(given)
     after: State = step(model).state_dict()
-    if config.normalization_type == "LN":
-        for norm in _norms(config):
-            after.setdefault(f"{norm}.w", torch.ones(config.d_model).to(after["unembed.W_U"]))
+    for norm in _norms(config) if learnt else ():
+        after.setdefault(f"{norm}.w", torch.ones(config.d_model).to(after["unembed.W_U"]))
+        if config.centred:
             after.setdefault(f"{norm}.b", torch.zeros(config.d_model).to(after["unembed.W_U"]))
     return after
 
@@ -54,14 +57,14 @@ def processed(
     fold_value_biases: bool = True,
     refactor_factored_attn_matrices: bool = False,
 ) -> Transformer:
-    """The model after the steps that are wanted; those about norms only if it has norms."""
+    """The model after the steps that are wanted; those about norms only if its norms allow them."""
     if refactor_factored_attn_matrices:
         raise UserError(
             "refactor_factored_attn_matrices is not there: take the SVD of `model.OV` and `model.QK`"
         )
     norms = model.config.normalization_type != "none"
     steps = (
-        (center_writing_weights and norms, processing.center_writing_weights),
+        (center_writing_weights and model.config.centred, processing.center_writing_weights),
         (center_unembed, processing.center_unembed),
         (fold_ln and norms, processing.fold_layer_norm),
         (fold_value_biases, processing.fold_value_biases),

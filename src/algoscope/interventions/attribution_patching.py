@@ -17,7 +17,7 @@ from algoscope.interventions.metrics import Metric
 from algoscope.interventions.needs import Inputs
 from algoscope.interventions.results import Sweep, label, name_of
 from algoscope.interventions.runs import Runs
-from algoscope.model.sites import Site
+from algoscope.model.sites import TOKENS, Site
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.answers import check_labels
 from algoscope.tasks.task import Examples
@@ -99,6 +99,8 @@ def _gradients(
         values[site.name] = value
 
     sites = {here.site.name for variant in acting for _, here in variant}
+    if TOKENS in sites:
+        raise UserError(f"tokens have no gradient: intervene on hook_embed instead of {TOKENS}")
     with torch.enable_grad():
         hooks = [(name, follow) for name in model.sites if name in sites | {"hook_embed"}]
         every = model.run_with_hooks(examples.tokens, hooks, examples.position_ids)

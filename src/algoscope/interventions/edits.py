@@ -11,7 +11,7 @@ from torch import Tensor
 from algoscope.errors import UserError
 from algoscope.interventions.intervention import Intervention, Place, axis_sizes
 from algoscope.interventions.runs import Runs
-from algoscope.model.sites import Site
+from algoscope.model.sites import TOKENS, Site
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,10 +58,19 @@ class Edit:
 def edit(intervention: Intervention, here: Place, rows: slice, runs: Runs) -> Edit:
     """The intervention's edit for these rows. Raises UserError for a source of a wrong shape."""
     source = intervention.source
-    value = runs.values(source, here.site, rows).to(runs.model.W_E)
+    value = runs.values(source, here.site, rows)
+    value = _tokens(value, source.label) if here.site.name == TOKENS else value.to(runs.model.W_E)
     if value.ndim:
         value = _selected(value, here, rows, runs)
     return Edit(here, value, source.adds)
+
+
+def _tokens(value: Tensor, source: str) -> Tensor:
+    whole = value.long()
+    if (value != whole).any():
+        bad = value[value != whole].flatten()[0].item()
+        raise UserError(f"{source} gives {bad:.3g} at {TOKENS!r}, which is no token: give whole numbers")
+    return whole
 
 
 def _selected(value: Tensor, here: Place, rows: slice, runs: Runs) -> Tensor:

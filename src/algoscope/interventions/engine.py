@@ -22,7 +22,8 @@ from algoscope.interventions.edits import Edit
 from algoscope.interventions.needs import Inputs
 from algoscope.interventions.plan import Entry, Plan, read_at_answer
 from algoscope.interventions.softmax_update import READ, CleanAttention
-from algoscope.model.sites import Cache, Hook, Site, Taps
+from algoscope.model.layers import Bias
+from algoscope.model.sites import TOKENS, Cache, Hook, Site, Taps
 from algoscope.model.transformer import Transformer
 
 Edits = Sequence[Sequence[Edit]]
@@ -100,12 +101,14 @@ class Engine:
             resid = self._copies(f"blocks.{self.last}.hook_resid_post", variants, self.answers)
             return self.model.read_out(resid, tap)
         if plan.entry is Entry.EMBED:
-            tokens, ids = self.inputs.tokens, self.inputs.position_ids
+            ids = self.inputs.position_ids
             ids = None if ids is None else ids.repeat(variants, 1)
-            return self._finish(self.model.embedded(tokens.repeat(variants, 1), tap, ids), 0, tap)
+            tokens = self.model.read_in(self.inputs.tokens.repeat(variants, 1), tap)
+            bias = self.model.attention_bias(tokens) if tap.want(TOKENS) else self.bias
+            return self._finish(self.model.embedded(tokens, tap, ids), 0, tap, bias)
         if plan.entry is Entry.RESID_PRE:
             resid = self._copies(f"blocks.{layer}.hook_resid_pre", variants, slice(None))
-            return self._finish(resid, layer, tap)
+            return self._finish(resid, layer, tap, self.bias)
         block = self.model.block(layer)
         if plan.entry is Entry.RESID_MID:
             resid = block.from_resid_mid(self._copies(self._resid_mid(layer), variants, at), tap)
@@ -113,7 +116,7 @@ class Engine:
             resid = self._copies(f"blocks.{layer}.hook_resid_pre", variants, at)
             z = self._copies(f"blocks.{layer}.attn.hook_z", variants, at)
             resid = in_place.from_z(block, resid, z, tap)
-        return self._finish(resid, layer + 1, tap)
+        return self._finish(resid, layer + 1, tap, self.bias)
 
     def _from_one(
         self, plan: Plan, where: Int[Tensor, "variant"], edits: Edits
@@ -144,7 +147,7 @@ class Engine:
             tap = self._taps(later[part])
             before = self._replaced(layer, where[part], changed[part], clean.queries)
             after = in_place.from_z(block, before, update.z(part), tap)
-            logits.append(self._finish(after, layer + 1, tap))
+            logits.append(self._finish(after, layer + 1, tap, self.bias))
         return torch.cat(logits)
 
     def _before_mixing(
@@ -172,9 +175,8 @@ class Engine:
         resid.unflatten(0, (len(where), -1))[variant, :, query] = changed[variant]
         return resid
 
-    def _finish(self, resid: Tensor, layer: int, tap: Taps) -> Float[Tensor, "rows answer class"]:
+    def _finish(self, resid: Tensor, layer: int, tap: Taps, bias: Bias) -> Float[Tensor, "rows answer class"]:
         """Logits at the answer's positions, from the stream before a layer (or after the last one)."""
-        bias = self.bias
         if bias is not None and len(bias) > 1:
             bias = bias.repeat(len(resid) // len(bias), 1, 1, 1)
         for index in range(layer, self.last + 1):

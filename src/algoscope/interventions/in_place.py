@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from algoscope.model.layers import Block, PerHead, Stream
+from algoscope.model.layers import MLP, Block, PerHead, Stream
 from algoscope.model.sites import ATTENTION_SITES, MLP_SITES, Taps
 
 FROM_Z = ("attn.hook_z", "attn.hook_result", "hook_attn_out", *MLP_SITES, "hook_resid_post")
@@ -23,17 +24,19 @@ def from_z(block: Block, resid: Stream, z: PerHead, tap: Taps) -> Stream:
     # Its memory is still in the processor's cache: the next value takes it over.
     del z
     if mlp is not None and block.ln2 is not None:
-        hidden = block.ln2.normalize(flat) @ mlp.W_in
-        flat.addmm_(_activated(mlp.act, hidden.add_(mlp.b_in)), mlp.W_out).add_(mlp.b_out)
+        flat.addmm_(_neurons(mlp, block.ln2.normalize(flat)), mlp.W_out).add_(mlp.b_out)
     return flat.view(resid.shape)
 
 
-def _activated(act: object, hidden: Tensor) -> Tensor:
-    if act is functional.relu:
-        return hidden.relu_()
-    assert callable(act)
-    activated: Tensor = act(hidden)
-    return activated
+def _neurons(mlp: MLP, x: Float[Tensor, "row d_model"]) -> Float[Tensor, "row neuron"]:
+    hidden = x @ mlp.W_in
+    if mlp.W_gate is None:
+        return _activated(mlp, hidden.add_(mlp.b_in))
+    return _activated(mlp, x @ mlp.W_gate).mul_(hidden).add_(mlp.b_in)
+
+
+def _activated(mlp: MLP, hidden: Tensor) -> Tensor:
+    return hidden.relu_() if mlp.act is functional.relu else mlp.act(hidden)
 
 
 def keep_freed_memory() -> None:

@@ -139,6 +139,7 @@ def axis_sizes(model: Transformer, seq: int) -> Mapping[str, int]:
         "d_model": config.d_model,
         "d_head": config.d_head,
         "one": 1,
+        "class": config.d_vocab_out,
     }
 
 

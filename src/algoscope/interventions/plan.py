@@ -8,7 +8,7 @@ from enum import IntEnum
 
 from algoscope.interventions.intervention import Place
 from algoscope.model.config import Config
-from algoscope.model.sites import Site
+from algoscope.model.sites import TOKENS, Site
 
 
 class Entry(IntEnum):
@@ -22,25 +22,31 @@ class Entry(IntEnum):
 
 
 _ENTRIES = {
+    TOKENS: Entry.EMBED,
     "hook_embed": Entry.EMBED,
     "hook_pos_embed": Entry.EMBED,
     "attn.hook_z": Entry.Z,
     "attn.hook_result": Entry.Z,
     "hook_attn_out": Entry.Z,
     "hook_resid_mid": Entry.RESID_MID,
+    "hook_mlp_in": Entry.RESID_MID,
     "ln2.hook_scale": Entry.RESID_MID,
     "ln2.hook_normalized": Entry.RESID_MID,
     "mlp.hook_pre": Entry.RESID_MID,
+    "mlp.hook_pre_linear": Entry.RESID_MID,
     "mlp.hook_post": Entry.RESID_MID,
     "hook_mlp_out": Entry.RESID_MID,
     "hook_resid_post": Entry.RESID_MID,
     "ln_final.hook_scale": Entry.FINAL,
     "ln_final.hook_normalized": Entry.FINAL,
+    "unembed.hook_in": Entry.FINAL,
+    "unembed.hook_out": Entry.FINAL,
 }
 """All other sites come before the pattern is settled: RESID_PRE."""
 
 _BEFORE_QUERIES = {
     "hook_resid_pre",
+    "hook_attn_in",
     "hook_k_input",
     "hook_v_input",
     "ln1.hook_scale",
@@ -74,7 +80,8 @@ def read_at_answer(site: Site, config: Config) -> bool:
 def reaches(here: Place, config: Config, answers: Sequence[int], masked: bool = True) -> bool:
     """Whether an edit there can change the logits at the answer's positions.
 
-    `masked` is whether attention keeps its mask: an edit of scores or patterns may let later keys through.
+    `masked` is whether attention keeps its mask: an edit of scores, patterns or tokens (which may be padding)
+    may let later keys through.
     """
     if here.position is None:
         return True

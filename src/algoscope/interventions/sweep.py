@@ -22,6 +22,7 @@ from algoscope.interventions.progress import Progress, progress
 from algoscope.interventions.results import Sweep, label, name_of
 from algoscope.interventions.runs import Runs
 from algoscope.model.config import Config
+from algoscope.model.sites import TOKENS
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.answers import check_labels
 from algoscope.tasks.task import Examples
@@ -94,7 +95,7 @@ def _planned(
     for row, variant in enumerate(variants):
         pairs = [(one, place(model, one, seq)) for one in variant]
         refuse_overwriting(pairs)
-        masked = not any("query" in here.site.axes for _, here in pairs)
+        masked = not any("query" in here.site.axes or here.site.name == TOKENS for _, here in pairs)
         acting = tuple(pair for pair in pairs if reaches(pair[1], model.config, answers, masked))
         if acting:
             planned.append(Planned(row, acting, plan([here for _, here in acting], model.config)))

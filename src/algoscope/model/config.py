@@ -14,7 +14,7 @@ from algoscope.errors import UserError
 
 Activation = Literal["relu", "gelu", "gelu_new", "silu"]
 AttentionDir = Literal["causal", "bidirectional"]
-Normalization = Literal["LN", "LNPre", "none"]
+Normalization = Literal["LN", "LNPre", "RMS", "RMSPre", "none"]
 
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "relu": functional.relu,
@@ -43,7 +43,10 @@ class Config:
     """Neurons per layer; None for an attention-only model."""
     act_fn: Activation | None = None
     normalization_type: Normalization = "LN"
-    """LN has a learnt scale and shift, LNPre only normalises, none leaves the residual stream as it is."""
+    """LN has a learnt scale and shift, LNPre only normalises, none leaves the residual stream as it is.
+    RMS and RMSPre are the same without taking the mean out, and without a shift."""
+    gated_mlp: bool = False
+    """Whether MLPs are `(f(x W_gate) * (x W_in) + b_in) W_out + b_out`."""
     eps: float = 1e-5
     pad_token: int | None = None
     """Keys at this token are masked in every head; None for inputs that are never padded. Padding is on the
@@ -61,6 +64,10 @@ class Config:
             raise UserError(
                 f"act_fn is {self.act_fn!r}, but there is no MLP: give d_mlp too, or leave out act_fn"
             )
+        if not isinstance(self.gated_mlp, bool):
+            raise UserError(f"gated_mlp is {self.gated_mlp!r}: give true or false")
+        if self.d_mlp is None and self.gated_mlp:
+            raise UserError("gated_mlp is true, but there is no MLP: give d_mlp too, or leave out gated_mlp")
         if self.d_mlp is not None and self.act_fn not in ACTIVATIONS:
             raise UserError(f"act_fn is {self.act_fn!r}: choose from {', '.join(ACTIVATIONS)}")
         if not (isinstance(self.eps, int | float) and self.eps > 0):
@@ -69,6 +76,11 @@ class Config:
             raise UserError(
                 f"pad_token is {self.pad_token!r}: the vocabulary has the ids 0 to {self.d_vocab - 1}"
             )
+
+    @property
+    def centred(self) -> bool:
+        """Whether no reader sees the mean of the stream over d_model: a layer norm takes it out."""
+        return self.normalization_type in ("LN", "LNPre")
 
     @classmethod
     def names(cls) -> tuple[str, ...]:

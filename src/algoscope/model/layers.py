@@ -1,4 +1,4 @@
-"""The parts of a transformer block: layer norm, attention, MLP. Each with a fast path and an open one.
+"""The parts of a transformer block: attention and MLP. Each with a fast path and an open one.
 
 The open path runs only where a hook asks for a value that the fast path never forms.
 """
@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from algoscope.model.config import ACTIVATIONS, Config
+from algoscope.model.norms import Norm, norm
 from algoscope.model.sites import Taps
 
 Stream = Float[Tensor, "batch seq d_model"]
+Streams = Float[Tensor, "batch seq head d_model"]
 PerHead = Float[Tensor, "batch seq head d_head"]
 Bias = Float[Tensor, "#batch 1 #query key"] | None
 """Added to attention scores: 0 where a key may be seen, MASKED where not. None if every key may be seen."""
@@ -33,63 +35,6 @@ softmax it is an exact zero. Where every key of a query is masked, attention is 
 def bias_at(bias: Float[Tensor, "#batch 1 #query key"], at: At) -> Float[Tensor, "#batch 1 #query key"]:
     """The rows of an attention bias that belong to the queries at these positions."""
     return bias if at is None or bias.shape[2] == 1 else bias[:, :, at]
-
-
-class LayerNorm(nn.Module):
-    """Layer norm with sites `hook_scale` and `hook_normalized`. Without parameters for "LNPre"."""
-
-    def __init__(self, config: Config, name: str) -> None:
-        super().__init__()
-        self.name = name
-        self.eps = config.eps
-        self.shape = (config.d_model,)
-        learnt = config.normalization_type == "LN"
-        self.w = nn.Parameter(torch.ones(config.d_model)) if learnt else None
-        self.b = nn.Parameter(torch.zeros(config.d_model)) if learnt else None
-
-    def forward(self, x: Float[Tensor, "*batch d_model"], tap: Taps) -> Float[Tensor, "*batch d_model"]:
-        scale_wanted = tap.want(f"{self.name}.hook_scale")
-        normalized = self._with_scale(x, tap) if scale_wanted else self.normalize(x)
-        return tap(f"{self.name}.hook_normalized", normalized)
-
-    def _with_scale(self, x: Float[Tensor, "*batch d_model"], tap: Taps) -> Float[Tensor, "*batch d_model"]:
-        """The norm with its scale in the open; as fast as without, where the scale is only read."""
-        site = f"{self.name}.hook_scale"
-        if x.requires_grad:
-            # The fused norm has no gradient through its scale.
-            centred = x - x.mean(-1, keepdim=True)
-            return self._scaled(centred, tap(site, (centred.pow(2).mean(-1, keepdim=True) + self.eps).sqrt()))
-        normalized, mean, inverse = torch.native_layer_norm(x, self.shape, self.w, self.b, self.eps)
-        scale = inverse.reciprocal()
-        edited = tap(site, scale)
-        return normalized if edited is scale else self._scaled(x - mean, edited)
-
-    def _scaled(
-        self, centred: Float[Tensor, "*batch d_model"], scale: Float[Tensor, "*batch 1"]
-    ) -> Float[Tensor, "*batch d_model"]:
-        normalized = centred / scale
-        return normalized if self.w is None or self.b is None else torch.addcmul(self.b, normalized, self.w)
-
-    def normalize(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_model"]:
-        return functional.layer_norm(x, self.shape, self.w, self.b, self.eps)
-
-
-class NoNorm(nn.Module):
-    """What stands where a layer norm would, in a model without: passes the residual stream through."""
-
-    def forward(self, x: Float[Tensor, "*batch d_model"], tap: Taps) -> Float[Tensor, "*batch d_model"]:
-        return x
-
-    def normalize(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_model"]:
-        return x
-
-
-Norm = LayerNorm | NoNorm
-
-
-def norm(config: Config, name: str) -> Norm:
-    """The norm of this name, of the kind that the config asks for."""
-    return NoNorm() if config.normalization_type == "none" else LayerNorm(config, name)
 
 
 class Attention(nn.Module):
@@ -123,8 +68,13 @@ class Attention(nn.Module):
         inside = ("q", "k", "v", "attn_scores", "pattern")
         return (
             *(f"{self.name}.attn.hook_{site}" for site in inside),
-            *(f"{self.name}.hook_{letter}_input" for letter in "qkv"),
+            *self._own_inputs,
         )
+
+    @property
+    def _own_inputs(self) -> tuple[str, ...]:
+        """The sites that hold the stream once for each head."""
+        return tuple(f"{self.name}.hook_{part}" for part in ("attn_in", "q_input", "k_input", "v_input"))
 
     def queries_keys_values(
         self, resid: Stream, x: Stream, norm: Norm, tap: Taps, at: At = None
@@ -132,10 +82,13 @@ class Attention(nn.Module):
         """`hook_q` (at the positions `at`), `hook_k` and `hook_v`, from the stream and its norm `x`."""
         q, k, v = self.project(x)
         q = q if at is None else q[:, at]
-        if tap.want(*(f"{self.name}.hook_{letter}_input" for letter in "qkv")):
-            q = self._from_split_input("q", q, resid, x, norm, tap, at)
-            k = self._from_split_input("k", k, resid, x, norm, tap)
-            v = self._from_split_input("v", v, resid, x, norm, tap)
+        if tap.want(*self._own_inputs):
+            copies = self._copies(resid)
+            edited = tap(f"{self.name}.hook_attn_in", copies)
+            own = None if edited is copies else edited
+            q = self._from_own_input("q", own, q, resid, x, norm, tap, at)
+            k = self._from_own_input("k", own, k, resid, x, norm, tap)
+            v = self._from_own_input("v", own, v, resid, x, norm, tap)
         q = tap(f"{self.name}.attn.hook_q", q)
         k = tap(f"{self.name}.attn.hook_k", k)
         return q, k, tap(f"{self.name}.attn.hook_v", v)
@@ -150,31 +103,44 @@ class Attention(nn.Module):
         q, k, v = projected.unbind(-3)
         return q, k, v
 
-    def _from_split_input(
-        self, letter: str, shared: PerHead, resid: Stream, x: Stream, norm: Norm, tap: Taps, at: At = None
+    def _from_own_input(
+        self,
+        letter: str,
+        own: Streams | None,
+        shared: PerHead,
+        resid: Stream,
+        x: Stream,
+        norm: Norm,
+        tap: Taps,
+        at: At = None,
     ) -> PerHead:
         """Queries, keys or values from an input of each head's own, where one was put in.
 
         As the computation goes: such an input passes the norm, and the edits of the norm's sites, by itself.
-        Heads whose input is still the residual stream keep what the shared norm gave them.
+        Heads whose input is still the residual stream (`own` is None where it is that for all) keep what the
+        shared norm gave them.
         """
         here = resid if at is None else resid[:, at]
-        before = here.unsqueeze(-2).expand(-1, -1, self.n_heads, -1)
+        before = self._copies(here) if own is None else own if at is None else own[:, at]
         after = tap(f"{self.name}.hook_{letter}_input", before)
-        if after is before:
+        if own is None and after is before:
             return shared
         weight, shift = getattr(self, f"W_{letter.upper()}"), getattr(self, f"b_{letter.upper()}")
         projected = list(shared.unbind(-2))
         for head in range(self.n_heads):
-            own = after[:, :, head]
-            if not torch.equal(own, here):
-                projected[head] = self._normed(own, resid, norm, tap, at) @ weight[head] + shift[head]
-            elif own.requires_grad:
+            stream = after[:, :, head]
+            if not torch.equal(stream, here):
+                projected[head] = self._normed(stream, resid, norm, tap, at) @ weight[head] + shift[head]
+            elif stream.requires_grad:
                 # The same value, with a gradient for the head's own input beside that of the shared norm.
                 seen = x if at is None else x[:, at]
-                seen = seen + norm.normalize(own) - norm.normalize(here)
+                seen = seen + norm.normalize(stream) - norm.normalize(here)
                 projected[head] = seen @ weight[head] + shift[head]
         return torch.stack(projected, -2)
+
+    def _copies(self, resid: Stream) -> Streams:
+        """The stream once for each head, in the same memory."""
+        return resid.unsqueeze(-2).expand(-1, -1, self.n_heads, -1)
 
     def _normed(self, own: Stream, resid: Stream, norm: Norm, tap: Taps, at: At) -> Stream:
         """One head's own input through the norm. Edits of the norm's sites are made for all positions."""
@@ -235,7 +201,7 @@ class Attention(nn.Module):
 
 
 class MLP(nn.Module):
-    """`f(x W_in + b_in) W_out + b_out`."""
+    """`f(x W_in + b_in) W_out + b_out`; gated, `(f(x W_gate) * (x W_in) + b_in) W_out + b_out`."""
 
     def __init__(self, config: Config, layer: int) -> None:
         super().__init__()
@@ -244,14 +210,23 @@ class MLP(nn.Module):
         self.name = f"blocks.{layer}"
         self.act = ACTIVATIONS[config.act_fn]
         self.W_in = nn.Parameter(torch.empty(config.d_model, config.d_mlp))
+        self.W_gate = nn.Parameter(torch.empty(config.d_model, config.d_mlp)) if config.gated_mlp else None
         self.b_in = nn.Parameter(torch.zeros(config.d_mlp))
         self.W_out = nn.Parameter(torch.empty(config.d_mlp, config.d_model))
         self.b_out = nn.Parameter(torch.zeros(config.d_model))
 
     def forward(self, x: Stream, tap: Taps) -> Stream:
-        pre = tap(f"{self.name}.mlp.hook_pre", functional.linear(x, self.W_in.T, self.b_in))
-        post = tap(f"{self.name}.mlp.hook_post", self.act(pre))
+        post = tap(f"{self.name}.mlp.hook_post", self._neurons(x, tap))
         return functional.linear(post, self.W_out.T, self.b_out)
+
+    def _neurons(self, x: Stream, tap: Taps) -> Float[Tensor, "batch seq neuron"]:
+        site = f"{self.name}.mlp.hook_pre"
+        if self.W_gate is None:
+            return self.act(tap(site, functional.linear(x, self.W_in.T, self.b_in)))
+        gate = self.act(tap(site, functional.linear(x, self.W_gate.T)))
+        passed = tap(f"{site}_linear", functional.linear(x, self.W_in.T))
+        # As in HookedTransformer, the bias is added after the product: no gate is on it.
+        return torch.addcmul(self.b_in, gate, passed)
 
 
 class Block(nn.Module):
@@ -284,5 +259,6 @@ class Block(nn.Module):
         """The rest of the layer, given the stream between attention and MLP."""
         if self.mlp is not None and self.ln2 is not None:
             resid = tap(f"{self.name}.hook_resid_mid", resid)
-            resid = resid + tap(f"{self.name}.hook_mlp_out", self.mlp(self.ln2(resid, tap), tap))
+            read = tap(f"{self.name}.hook_mlp_in", resid)
+            resid = resid + tap(f"{self.name}.hook_mlp_out", self.mlp(self.ln2(read, tap), tap))
         return tap(f"{self.name}.hook_resid_post", resid)

@@ -15,7 +15,7 @@ from einops import einsum
 from torch import Tensor
 
 from algoscope.errors import UserError
-from algoscope.model.config import Config
+from algoscope.model.config import Config, Normalization
 from algoscope.model.transformer import Transformer
 
 Weights = dict[str, Tensor]
@@ -24,11 +24,13 @@ Step = Callable[[Weights, Config], Config]
 
 
 def fold_layer_norm(model: Transformer) -> Transformer:
-    """The model with the scales and shifts of its layer norms put into the weights that read them.
+    """The model with the scales and shifts of its norms put into the weights that read them.
 
     What is left is "LNPre", which only normalises. As that takes out the mean, readers don't see a part
     that is equal in all dimensions of the residual stream: it is removed from them. In a model that is
-    "LNPre" already only this last part remains to be done. Raises UserError for a model without norms.
+    "LNPre" already only this last part remains to be done. "RMS" becomes "RMSPre", and nothing is removed.
+    A gate has no bias to put a shift into: layer norms before gated MLPs stay as they are, the others become
+    ones and zeros, and the model stays "LN". Raises UserError for a model without norms.
     """
     return _changed(model, _fold_layer_norm)
 
@@ -37,7 +39,7 @@ def center_writing_weights(model: Transformer) -> Transformer:
     """The model with a mean of zero over d_model in all that is written to the residual stream.
 
     Nothing is lost, as every reader goes through a layer norm, which subtracts the mean. Raises UserError
-    for a model without norms, whose readers do see it.
+    for a model with RMS norms or none, whose readers do see it.
     """
     return _changed(model, _center_writing_weights)
 
@@ -56,10 +58,12 @@ def fold_value_biases(model: Transformer) -> Transformer:
 
 
 def process(model: Transformer) -> Transformer:
-    """The model after all four steps; after the two about norms only if it has norms."""
+    """The model after all four steps, less those that its norms don't allow."""
     steps: tuple[Step, ...] = (_center_unembed, _fold_value_biases)
     if model.config.normalization_type != "none":
-        steps = (_center_writing_weights, _center_unembed, _fold_layer_norm, _fold_value_biases)
+        steps = (_center_unembed, _fold_layer_norm, _fold_value_biases)
+    if model.config.centred:
+        steps = (_center_writing_weights, *steps)
     return _changed(model, *steps)
 
 
@@ -74,21 +78,36 @@ def _changed(model: Transformer, *steps: Step) -> Transformer:
 
 
 def _fold_layer_norm(weights: Weights, config: Config) -> Config:
-    _need_norms(config, "fold_layer_norm")
-    for norm, weight, bias in _readers(config):
-        if config.normalization_type == "LN":
-            scale, shift = weights[f"{norm}.w"], weights[f"{norm}.b"]
-            weights[bias] = weights[bias] + shift @ weights[weight]
-            weights[weight] = weights[weight] * scale.unsqueeze(-1)
-        weights[weight] = weights[weight] - weights[weight].mean(-2, keepdim=True)
-    for norm in {norm for norm, _, _ in _readers(config)}:
-        weights.pop(f"{norm}.w", None)
-        weights.pop(f"{norm}.b", None)
-    return replace(config, normalization_type="LNPre")
+    if config.normalization_type == "none":
+        raise UserError(
+            "fold_layer_norm needs a model with layer norms: this one's normalization_type is 'none'"
+        )
+    keeps_shifts = config.normalization_type == "LN" and config.gated_mlp
+    readers = [each for each in _readers(config) if not (keeps_shifts and each[0].endswith("ln2"))]
+    for norm, weight, bias in readers:
+        if f"{norm}.b" in weights:
+            assert bias is not None, "a gate's layer norm is not folded"
+            weights[bias] = weights[bias] + weights[f"{norm}.b"] @ weights[weight]
+        if f"{norm}.w" in weights:
+            weights[weight] = weights[weight] * weights[f"{norm}.w"].unsqueeze(-1)
+        if config.centred:
+            weights[weight] = weights[weight] - weights[weight].mean(-2, keepdim=True)
+    for norm in {norm for norm, _, _ in readers}:
+        scale, shift = weights.pop(f"{norm}.w", None), weights.pop(f"{norm}.b", None)
+        if keeps_shifts and scale is not None and shift is not None:
+            weights |= {f"{norm}.w": torch.ones_like(scale), f"{norm}.b": torch.zeros_like(shift)}
+    folded: dict[Normalization, Normalization] = {"LN": "LN" if keeps_shifts else "LNPre", "RMS": "RMSPre"}
+    return replace(
+        config, normalization_type=folded.get(config.normalization_type, config.normalization_type)
+    )
 
 
 def _center_writing_weights(weights: Weights, config: Config) -> Config:
-    _need_norms(config, "center_writing_weights")
+    if not config.centred:
+        raise UserError(
+            f"center_writing_weights needs a model with layer norms, which take the mean out: this one's "
+            f"normalization_type is {config.normalization_type!r}"
+        )
     for name in weights:
         if name.endswith((".W_E", ".W_pos", ".W_O", ".b_O", ".W_out", ".b_out")):
             weights[name] = weights[name] - weights[name].mean(-1, keepdim=True)
@@ -111,16 +130,13 @@ def _fold_value_biases(weights: Weights, config: Config) -> Config:
     return config
 
 
-def _readers(config: Config) -> list[tuple[str, str, str]]:
-    """(layer norm, weight that reads it, that weight's bias) throughout the model."""
-    readers = [("ln_final", "unembed.W_U", "unembed.b_U")]
+def _readers(config: Config) -> list[tuple[str, str, str | None]]:
+    """(norm, weight that reads it, that weight's bias or None) throughout the model."""
+    readers: list[tuple[str, str, str | None]] = [("ln_final", "unembed.W_U", "unembed.b_U")]
     for block in (f"blocks.{layer}" for layer in range(config.n_layers)):
         readers += [(f"{block}.ln1", f"{block}.attn.W_{part}", f"{block}.attn.b_{part}") for part in "QKV"]
-        if config.d_mlp is not None:
+        if config.gated_mlp:
+            readers += [(f"{block}.ln2", f"{block}.mlp.W_{part}", None) for part in ("gate", "in")]
+        elif config.d_mlp is not None:
             readers.append((f"{block}.ln2", f"{block}.mlp.W_in", f"{block}.mlp.b_in"))
     return readers
-
-
-def _need_norms(config: Config, step: str) -> None:
-    if config.normalization_type == "none":
-        raise UserError(f"{step} needs a model with layer norms: this one's normalization_type is 'none'")

@@ -45,11 +45,14 @@ _HEAD_STREAM = ("batch", "seq", "head", "d_model")
 _SCORES = ("batch", "head", "query", "key")
 _NEURON = ("batch", "seq", "neuron")
 
-EMBED_SITES = {"hook_embed": _STREAM, "hook_pos_embed": _STREAM}
+TOKENS = "hook_tokens"
+"""The one site that holds whole numbers."""
+EMBED_SITES = {TOKENS: ("batch", "seq"), "hook_embed": _STREAM, "hook_pos_embed": _STREAM}
 ATTENTION_SITES = {
     "hook_resid_pre": _STREAM,
     "ln1.hook_scale": _SCALE,
     "ln1.hook_normalized": _STREAM,
+    "hook_attn_in": _HEAD_STREAM,
     "hook_q_input": _HEAD_STREAM,
     "hook_k_input": _HEAD_STREAM,
     "hook_v_input": _HEAD_STREAM,
@@ -64,13 +67,20 @@ ATTENTION_SITES = {
 }
 MLP_SITES = {
     "hook_resid_mid": _STREAM,
+    "hook_mlp_in": _STREAM,
     "ln2.hook_scale": _SCALE,
     "ln2.hook_normalized": _STREAM,
     "mlp.hook_pre": _NEURON,
+    "mlp.hook_pre_linear": _NEURON,
     "mlp.hook_post": _NEURON,
     "hook_mlp_out": _STREAM,
 }
-FINAL_SITES = {"ln_final.hook_scale": _SCALE, "ln_final.hook_normalized": _STREAM}
+FINAL_SITES = {
+    "ln_final.hook_scale": _SCALE,
+    "ln_final.hook_normalized": _STREAM,
+    "unembed.hook_in": _STREAM,
+    "unembed.hook_out": ("batch", "seq", "class"),
+}
 
 
 def sites(config: Config) -> dict[str, Site]:
@@ -86,7 +96,10 @@ def sites(config: Config) -> dict[str, Site]:
     every = before | block | after
     normless = config.normalization_type == "none"
     return {
-        name: site for name, site in every.items() if not (normless and ".hook_" in name and "ln" in name)
+        name: site
+        for name, site in every.items()
+        if not (normless and ".hook_" in name and "ln" in name)
+        and (config.gated_mlp or site.kind != "mlp.hook_pre_linear")
     }
 
 

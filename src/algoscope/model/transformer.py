@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from algoscope.errors import UserError
 from algoscope.model.config import Config
-from algoscope.model.layers import MASKED, Bias, Block, Stream, norm
-from algoscope.model.sites import Cache, Hook, Recording, Site, Taps, editing, selected, sites
+from algoscope.model.layers import MASKED, Bias, Block, Stream
+from algoscope.model.norms import norm
+from algoscope.model.sites import TOKENS, Cache, Hook, Recording, Site, Taps, editing, selected, sites
 
 PositionIds = Int[Tensor, "batch seq"] | None
 """Which position embedding each place gets; None for 0, 1, 2 ..."""
@@ -107,11 +108,22 @@ class Transformer(nn.Module):
         self, tokens: Int[Tensor, "batch seq"], tap: Taps, position_ids: PositionIds
     ) -> Float[Tensor, "batch seq class"]:
         self._check(tokens, position_ids)
+        tokens = self.read_in(tokens, tap)
         resid = self.embedded(tokens, tap, position_ids)
         bias = self.attention_bias(tokens)
         for block in self.blocks:
             resid = block(resid, bias, tap)
         return self.read_out(resid, tap)
+
+    def read_in(self, tokens: Int[Tensor, "batch seq"], tap: Taps) -> Int[Tensor, "batch seq"]:
+        """The tokens that are embedded, and masked where they are padding: as hooks leave them.
+
+        Raises UserError for an edit that makes anything else of them than tokens of the model.
+        """
+        read = tap(TOKENS, tokens)
+        if read is not tokens:
+            self._check(read, None)
+        return read
 
     def embedded(
         self, tokens: Int[Tensor, "batch seq"], tap: Taps, position_ids: PositionIds = None
@@ -148,8 +160,8 @@ class Transformer(nn.Module):
 
     def read_out(self, resid: Float[Tensor, "*batch d_model"], tap: Taps) -> Float[Tensor, "*batch class"]:
         """Logits from the residual stream after the last block."""
-        logits: Tensor = self.ln_final(resid, tap) @ self.W_U + self.b_U
-        return logits
+        read = tap("unembed.hook_in", self.ln_final(resid, tap))
+        return tap("unembed.hook_out", read @ self.W_U + self.b_U)
 
     def block(self, layer: int) -> Block:
         """The block of this layer, with its type."""
@@ -198,6 +210,8 @@ class Transformer(nn.Module):
         if name.startswith("mlp.") and self.config.d_mlp is None:
             # No AttributeError: nn.Module would put its own, less telling one in its place.
             raise UserError(f"this model has no {name.removeprefix('mlp.')}: it is attention-only")
+        if name == "mlp.W_gate" and not self.config.gated_mlp:
+            raise UserError("this model has no W_gate: its MLPs are not gated")
         return torch.stack([block.get_parameter(name) for block in self.blocks])
 
     @property
@@ -251,6 +265,10 @@ class Transformer(nn.Module):
     @property
     def W_in(self) -> Float[Tensor, "layer d_model neuron"]:
         return self._stack("mlp.W_in")
+
+    @property
+    def W_gate(self) -> Float[Tensor, "layer d_model neuron"]:
+        return self._stack("mlp.W_gate")
 
     @property
     def b_in(self) -> Float[Tensor, "layer neuron"]:

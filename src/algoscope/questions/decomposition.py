@@ -5,7 +5,7 @@ from __future__ import annotations
 from algoscope.analysis.components import embeddings_apart
 from algoscope.analysis.linearised import explained
 from algoscope.figures.bars import grouped_bars
-from algoscope.model.layers import NoNorm
+from algoscope.model.norms import NoNorm
 from algoscope.questions.bound import at_least, at_most
 from algoscope.questions.claim import Claim, Finding
 from algoscope.questions.seen import Seen

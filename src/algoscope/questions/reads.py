@@ -13,7 +13,6 @@ from algoscope.analysis.circuits import strongest
 from algoscope.analysis.head_circuits import HeadCircuits, head_circuits, norm_scale, not_padding
 from algoscope.figures.heatmaps import heatmaps
 from algoscope.model.head import Head
-from algoscope.model.layers import NoNorm
 from algoscope.model.processing import (
     center_writing_weights,
     fold_layer_norm,
@@ -80,10 +79,7 @@ def circuits_of(seen: Seen, heads: Sequence[Head]) -> list[HeadCircuits]:
     model, some = processed(seen), seen.kept[:SOME]
     used, last = not_padding(model, some), model.config.n_layers - 1
     scales = {layer: norm_scale(model, some, layer, used) for layer in {head.layer for head in heads}}
-    final, resid = seen.model.ln_final, seen.components.resid
-    final_scale = 1.0
-    if not isinstance(final, NoNorm):
-        final_scale = (resid.var(-1, correction=0) + final.eps).sqrt().mean().item()
+    final_scale = seen.model.ln_final.scale(seen.components.resid).mean().item()
     return [
         head_circuits(
             model, some, head, some.answered if head.layer == last else used, scales[head.layer], final_scale
@@ -99,9 +95,9 @@ def processed(seen: Seen) -> Transformer:
     """
     if not seen.kept.sets:
         return process(seen.model)
-    model = seen.model
-    if not isinstance(model.ln_final, NoNorm):
-        model = fold_layer_norm(center_writing_weights(model))
+    model = center_writing_weights(seen.model) if seen.model.config.centred else seen.model
+    if model.config.normalization_type != "none":
+        model = fold_layer_norm(model)
     return fold_value_biases(model)
 
 

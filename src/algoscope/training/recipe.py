@@ -54,6 +54,7 @@ class Recipe:
         """The shape of a model for this task; settings the recipe leaves open are the task's usual ones."""
         usual = dict(task.usual)
         act_fn = usual.pop("act_fn", None) or "relu"
+        gated = bool(usual.pop("gated_mlp", False))
         return Config.from_dict(
             {"attention_dir": "causal", "pad_token": task.pad}
             | usual
@@ -64,6 +65,7 @@ class Recipe:
                 "d_head": self.d_model // self.n_heads,
                 "d_mlp": self.d_mlp or None,
                 "act_fn": act_fn if self.d_mlp else None,
+                "gated_mlp": gated and self.d_mlp > 0,
                 "n_ctx": task.n_ctx,
                 "d_vocab": len(task.vocabulary),
                 "d_vocab_out": len(task.classes),

@@ -95,10 +95,12 @@ class Typical:
         return resid + added.detach().cpu().double()
 
     def _scale(self, resid: Stream) -> Float[Tensor, "seq"]:
+        scale = self.model.ln_final.scale(resid)[:, 0]
         if self.model.config.normalization_type == "none":
-            return resid.new_ones(SEQ)
-        spread = torch.where(_inside(), self.tokens.var(1, correction=0).mean(), 0.0)
-        return (resid.var(1, correction=0) + spread + self.model.config.eps).sqrt()
+            return scale
+        # What a layer norm reads has no mean over d_model in a processed model: squares are the variance.
+        spread = torch.where(_inside(), self.tokens.pow(2).mean(), 0.0)
+        return (scale.pow(2) + spread).sqrt()
 
 
 def _inside() -> Bool[Tensor, "seq"]:

@@ -122,9 +122,7 @@ def predict(model: Transformer, layer: int, broken: Broken) -> Predicted:
         tables.attention(broken), value, "batch head seq, batch head seq d_model -> batch d_model"
     )
     resid = before[0][END_POSITION] + written + attention.b_O.cpu()
-    scale = resid.new_ones(len(resid))
-    if model.config.normalization_type != "none":
-        scale = (resid.var(-1, correction=0) + model.config.eps).sqrt()
+    scale = model.ln_final.scale(resid)[:, 0]
     pushed = resid @ (model.W_U[:, 0] - model.W_U[:, 1]).cpu().double()
     bias = (model.b_U[0] - model.b_U[1]).item()
     return Predicted(pushed + bias * scale, pushed / scale + bias)
