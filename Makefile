@@ -8,8 +8,9 @@ READY := .venv/.ready
 study: $(READY)
 	$(BIN)/algoscope study brackets
 
+# Workers beyond the number of cores gain nothing: each test uses one thread.
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ FLOORS = (
     ("errors", "correlation"),
     ("atomic",),
     ("tasks", "model"),
-    ("checkpoints",),
+    ("checkpoints", "compiled"),
     ("interventions", "training", "catalogue", "hooked"),
     ("analysis",),
     ("discovery",),

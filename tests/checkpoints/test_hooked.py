@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from algoscope import checkpoints
+from algoscope.errors import UserError
 
 HEADS, D_HEAD, D_MODEL, D_MLP, VOCAB, CTX = 2, 3, 6, 5, 4, 3
 
@@ -41,6 +43,13 @@ def by_hand(w, tokens):
         x = x + hidden @ w["blocks.0.mlp.W_out"].T + w["blocks.0.mlp.b_out"]
         out.append(x @ w["unembed.W_U"])
     return torch.stack(out)
+
+
+@pytest.mark.parametrize("shape", [(), (0, 3, 6), (2, 3), (2, 3, 6, 1)])
+def test_its_names_with_other_shapes_are_one_error(tmp_path, shape):
+    torch.save(weights() | {"blocks.0.attn.W_Q": torch.zeros(shape)}, tmp_path / "model.pth")
+    with pytest.raises(UserError, match=r"model\.pth: "):
+        checkpoints.read(tmp_path / "model.pth", act_fn="relu")
 
 
 def test_a_grokking_style_file_gives_its_own_logits(tmp_path):

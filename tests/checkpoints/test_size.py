@@ -25,6 +25,15 @@ def test_a_file_with_packed_parts_is_refused(tmp_path):
         read_content(tmp_path / "packed.pt")
 
 
+def test_a_zip_file_of_another_kind_is_one_error(tmp_path):
+    torch.save({"w": torch.zeros(3)}, tmp_path / "new.pt")
+    content = bytearray((tmp_path / "new.pt").read_bytes())
+    content[content.rindex(b"PK\x01\x02") + 6] = 99  # the version of zip that is needed to read it
+    (tmp_path / "new.pt").write_bytes(content)
+    with pytest.raises(UserError, match="damaged or incomplete"):
+        read_content(tmp_path / "new.pt")
+
+
 def test_one_number_shown_a_billion_times_is_refused(tmp_path):
     torch.save({"embed.W_E": torch.zeros(1).expand(1_000_000, 100_000)}, tmp_path / "wide.pt")
     with pytest.raises(UserError, match=r"the same .* bytes over and over"):

@@ -108,6 +108,27 @@ def test_the_public_models_constant_head_is_needed_by_keys_and_values_together(p
     assert every.cut == pytest.approx(1.353, abs=6e-4)
 
 
+def test_all_routes_into_a_layer_are_those_of_a_layer_that_reads_a_stream_without_the_head(
+    public_palindromes,
+):
+    """Where queries lose it too, as keys and values do, less is lost: they fit one another again."""
+    model, examples, head = public_palindromes.model, arena_sample(500), Head(0, 1)
+    layer = into([Head(1, 0), Head(1, 1)], "qkv")
+    _, cache = model.run_with_cache(examples.tokens, [head.site("hook_result")])
+    result = cache[head.site("hook_result")][:, :, head.index]
+    hooks = [
+        ("blocks.1.hook_resid_pre", lambda value, site: value - result),
+        ("blocks.1.hook_resid_post", lambda value, site: value + result),
+    ]
+    losses = [
+        torch.nn.functional.cross_entropy(model.run_with_hooks(examples.tokens, each)[:, -1], examples.labels)
+        for each in (hooks, [])
+    ]
+    cut = carried(model, examples, head)[layer].cut
+    assert cut == pytest.approx((losses[0] - losses[1]).item(), abs=1e-4)
+    assert cut == pytest.approx(0.897, abs=6e-4)
+
+
 def test_an_output_that_never_changes_is_all_constant(constant_model):
     seen = written(constant_model, Palindromes().sample(10, seed=0), Head(0, 1))
     assert seen.constant.tolist() == pytest.approx([1.0] * 22)

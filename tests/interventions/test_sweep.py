@@ -183,6 +183,19 @@ def test_an_edit_that_can_not_reach_the_answer_gives_the_clean_logits_exactly(pa
     assert not torch.allclose(found.values[4], found.clean)
 
 
+@pytest.mark.parametrize("metric", [None, accuracy])
+def test_a_variant_of_no_interventions_is_the_clean_run(padded_model, tokens_for, metric):
+    examples = some_examples(padded_model, tokens_for(padded_model))
+    family = [(), Intervention("hook_embed", Zero())]
+    swept = sweep(padded_model, examples, family, metric)
+    assert torch.equal(swept.values[0], swept.clean)
+    assert set(swept.labels[0].values()) == {None}
+    assert swept.labels[0].keys() == swept.labels[1].keys()
+    assert torch.allclose(
+        sweep(padded_model, examples, family).values, one_by_one(padded_model, examples, family)
+    )
+
+
 def test_scores_that_let_later_keys_through_make_later_edits_count(causal):
     model, tokens = causal
     pair = (

@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+import torch
 
 from algoscope.questions.edges import edges
 from algoscope.questions.seen import see
@@ -55,8 +56,8 @@ def test_of_a_larger_model_in_which_one_head_counts_few_edges_carry_much():
     assert (composed.value, composed.verdict) == ([pytest.approx(0)], "refuted")
     # Eleven ones of 21 against ten: 1 against -1, read twice.
     assert section.tables[0].rows == (
-        (1, "embedding", "0.1", pytest.approx(4.0, abs=1e-4), pytest.approx(1.0, abs=1e-4)),
-        (1, "0.1", "answer", pytest.approx(4.0, abs=1e-4), pytest.approx(1.0, abs=1e-4)),
+        (0, "embedding", "0.1", pytest.approx(4.0, abs=1e-4), pytest.approx(1.0, abs=1e-4)),
+        (0, "0.1", "answer", pytest.approx(4.0, abs=1e-4), pytest.approx(1.0, abs=1e-4)),
     )
     (diagram,) = section.overview
     assert "the 2 strongest of 13 edges" in diagram.caption
@@ -142,8 +143,8 @@ def test_each_answer_is_told_apart():
     section = asked(one_head(), "Twice")
     few = found(section, "edges-few")
     assert len(few.value) == 2
-    assert few.said.startswith("answer 1: ")
-    assert {row[0] for row in section.tables[0].rows} == {1, 2}
+    assert few.said.startswith("answer 0: ")
+    assert {row[0] for row in section.tables[0].rows} == {0, 1}
     assert "all answers are taken together" in section.overview[0].caption
 
 
@@ -164,6 +165,45 @@ def test_answers_without_a_gap_are_left_out_and_the_finding_says_so():
     section = asked(model, "Twice")
     few = found(section, "edges-few")
     assert len(few.value) == 1
-    assert few.note == "left out, for want of a gap of 1 logit: answer 1"
-    assert {row[0] for row in section.tables[0].rows} == {2}
+    assert few.note == "left out, for want of a gap of 1 logit: answer 0"
+    assert {row[0] for row in section.tables[0].rows} == {1}
     assert found(asked(one_head(), "Twice"), "edges-few").note == ""
+
+
+def changed_at(places):
+    """All pairs of letters, at these places together; elsewhere stands “a”."""
+    pairs = [(one, other) for one in range(4) for other in range(4) if one != other]
+    strings = torch.zeros(2, len(pairs), 4, dtype=torch.long)
+    for place in places:
+        strings[:, :, place] = torch.tensor(pairs).T
+    return strings.unbind()
+
+
+def of_each_letter(echo, echo_model, places):
+    """Head 0.0 copies the letter, 8 high; head 0.1 the one before it, which at the first place is the letter.
+
+    The embedding says “a”, 4 high. Pairs differ at some places together, in turn.
+    """
+    attention = echo_model.block(0).attn
+    attention.W_V[1, :4], attention.W_O[1, :, 8:] = torch.eye(4), 8 * torch.eye(4)
+    echo_model.W_E[0, 8] = 4
+    one, other = (torch.cat(each) for each in zip(*(changed_at(each) for each in places), strict=True))
+    echo.contrasts = lambda n, seed: (echo.examples(one), echo.examples(other))
+    every = torch.cartesian_prod(*[torch.arange(4)] * 4)
+    return found(edges(see(echo_model, echo, echo.examples(every))), "edges-push-agree")
+
+
+def test_of_four_classes_each_answers_push_is_towards_its_own_truth(echo, echo_model):
+    agree = of_each_letter(echo, echo_model, [[0], [1], [2], [3]])
+    # Over all letters the embedding has 1 for each 8 of a copying head, along edges and in pushes alike.
+    assert (agree.value, agree.verdict) == ([pytest.approx(0, abs=1e-4)] * 4, "holds")
+
+
+def test_of_four_classes_a_head_that_goes_by_what_pairs_share_with_the_truth_has_edges_but_no_push(
+    echo, echo_model
+):
+    agree = of_each_letter(echo, echo_model, [[0, 1, 2, 3]])
+    # Behind the first place, the letter before says nothing of the letter, but in these pairs it is the same.
+    assert agree.value == [pytest.approx(each, abs=1e-4) for each in (0, 8 / 17, 8 / 17, 8 / 17)]
+    assert agree.verdict == "refuted"
+    assert "answer 2: 0.1 has 0% of the push and 47% of the gap" in agree.said

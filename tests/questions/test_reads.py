@@ -117,3 +117,22 @@ def test_weights_are_processed_but_logits_of_sets_keep_their_mean(seen_echo):
     plain = processed(seen)
     assert plain.config.normalization_type == "LNPre"
     torch.testing.assert_close(plain(examples.tokens), model(examples.tokens))
+
+
+def test_what_a_head_writes_is_divided_by_what_the_final_norm_divides_by_on_average(majority):
+    config = Config(
+        n_layers=1, d_model=4, n_heads=1, d_head=2, n_ctx=6, d_vocab=3, d_vocab_out=2,
+        attention_dir="causal", normalization_type="LNPre", eps=0.5,
+    )  # fmt: skip
+    seen = see(Transformer(config, seed=0).requires_grad_(False), majority, majority.sample(50, seed=0))
+    (found,) = circuits_of(seen, [Head(0, 0)])
+    tokens, answered = seen.kept.tokens, seen.kept.answered
+    before, after = (
+        seen.model.run_with_cache(tokens, [f"{norm}.hook_scale"])[1][f"{norm}.hook_scale"][..., 0]
+        for norm in ("blocks.0.ln1", "ln_final")
+    )
+    plain = processed(seen)
+    attention = plain.block(0).attn
+    written = plain.W_E @ attention.W_V[0] @ attention.W_O[0] @ plain.W_U
+    expected = (written - written.mean(0)) / before.mean() / after[answered].mean()
+    torch.testing.assert_close(found.token_ov, expected)

@@ -7,9 +7,6 @@ from dataclasses import replace
 import plotly.graph_objects as go
 import pytest
 
-from algoscope.checkpoints.checkpoint import Checkpoint
-from algoscope.model.config import Config
-from algoscope.model.transformer import Transformer
 from algoscope.questions.bound import at_least, at_most
 from algoscope.questions.claim import Claim
 from algoscope.questions.study import Illustration, Section, Study
@@ -49,22 +46,3 @@ def evil_study() -> Study:
             ),
         ),
     )
-
-
-@pytest.fixture
-def bracket_checkpoint() -> Checkpoint:
-    """Untrained: enough to draw the figures that any model has."""
-    config = Config(
-        n_layers=2,
-        d_model=16,
-        n_heads=2,
-        d_head=8,
-        n_ctx=42,
-        d_vocab=5,
-        d_vocab_out=2,
-        d_mlp=16,
-        act_fn="relu",
-        attention_dir="bidirectional",
-        pad_token=1,
-    )
-    return Checkpoint(Transformer(config).requires_grad_(False), "brackets", {}, (), "untrained")

@@ -17,14 +17,19 @@ SMALL = Path(__file__).with_name("small_tasks.py")
 
 
 def algoscope(*words):
-    command = [sys.executable, "-m", "algoscope.cli", *map(str, words)]
+    command = [sys.executable, "-m", "algoscope.cli", *words]
     return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def test_a_users_own_task_is_trained_stopped_by_ctrl_c_and_resumed(tmp_path):
+STEPS = 800
+"""Long after the first checkpoint, which is when Ctrl-C is pressed."""
+
+
+def test_a_users_own_task_is_trained_stopped_by_ctrl_c_and_resumed(tmp_path, monkeypatch, capsys):
     out = tmp_path / "first.safetensors"
-    words = ("train", f"{SMALL}:First", "--seed", 1, "--out", out, "--batch", 8, "--d-model", 16)
-    process = algoscope(*words, "--steps", 1500)
+    words = ["train", f"{SMALL}:First", "--seed", "1", "--out", str(out), "--batch", "8"]
+    words += ["--d-model", "16", "--n-layers", "1", "--steps", str(STEPS)]
+    process = algoscope(*words)
     deadline = time.monotonic() + 60
     while not out.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -33,15 +38,18 @@ def test_a_users_own_task_is_trained_stopped_by_ctrl_c_and_resumed(tmp_path):
     assert process.returncode == 130
     assert "--resume goes on" in err
     steps = checkpoint.read(out).training["steps"]
-    assert 250 <= steps < 1500
+    assert 250 <= steps < STEPS
 
-    process = algoscope(*words, "--steps", 1500, "--resume")
-    text, err = process.communicate(timeout=60)
-    assert (process.returncode, text) == (0, f"{out}: accuracy 100.00% on 20000 fresh examples\n"), err
+    monkeypatch.setattr(sys, "argv", ["algoscope", *words, "--resume"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    shown = capsys.readouterr()
+    assert ended.value.code == 0, shown.err
+    assert shown.out == f"{out}: accuracy 100.00% on 20000 fresh examples\n"
     training = checkpoint.read(out).training
-    assert training["steps"] == 1500
+    assert training["steps"] == STEPS
     assert training["command"] == (
-        "algoscope train small_tasks.py:First --seed 1 --d-model 16 --steps 1500 --batch 8"
+        f"algoscope train small_tasks.py:First --seed 1 --n-layers 1 --d-model 16 --steps {STEPS} --batch 8"
     )
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
 

@@ -108,7 +108,7 @@ def _converted_from(
         return name, by_names(content, names or {}, given) if known is None else known.convert(content, given)
     except UserError:
         raise
-    except (ValueError, IndexError, RuntimeError) as error:
+    except (ValueError, TypeError, IndexError, ArithmeticError, RuntimeError) as error:
         # What einops and torch raise for tensors that have a format's names and other shapes.
         reason = str(error).strip().splitlines()[0][:200]
         raise UserError(f"it has the names of {name}, and other shapes ({reason})") from error

@@ -22,7 +22,7 @@ def refuse_packed(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as file:
             parts = file.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
         raise UserError(f"a damaged or incomplete file of torch.save ({type(error).__name__})") from error
     if sum(part.file_size for part in parts) > path.stat().st_size:
         raise UserError("its parts are packed, and larger than the file: torch.save packs nothing")

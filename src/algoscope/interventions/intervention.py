@@ -18,6 +18,9 @@ from algoscope.model.transformer import Transformer
 SELECTORS = {"seq": "position", "query": "position", "key": "key", "head": "head", "neuron": "neuron"}
 """Which field of an Intervention selects along which axis of a site."""
 
+COLUMNS = ("component", "site", "layer", "head", "position", "key", "neuron", "source")
+"""What tells one intervention from another, in tables."""
+
 
 @dataclass(frozen=True, eq=False)
 class Intervention:
@@ -57,17 +60,10 @@ class Intervention:
 
     @property
     def label(self) -> dict[str, object]:
-        """What it changes, as columns: component, site, layer, and each selection (None for all)."""
-        return {
-            "component": self.component,
-            "site": self.site,
-            "layer": layer_of(self.site),
-            "head": self.head,
-            "position": self.position,
-            "key": self.key,
-            "neuron": self.neuron,
-            "source": self.source.label,
-        }
+        """What it changes, as COLUMNS: component, site, layer, and each selection (None for all)."""
+        selected = (self.head, self.position, self.key, self.neuron)
+        values = (self.component, self.site, layer_of(self.site), *selected, self.source.label)
+        return dict(zip(COLUMNS, values, strict=True))
 
 
 def layer_of(site: str) -> int | None:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from algoscope.errors import UserError
-from algoscope.interventions.intervention import Intervention
+from algoscope.interventions.intervention import COLUMNS, Intervention
 
 if TYPE_CHECKING:
     import pandas
@@ -96,9 +96,16 @@ class Sweep:
 
 
 def label(variant: Sequence[Intervention]) -> Label:
-    """The label of interventions that act together: what they agree on, and None where they differ."""
+    """The label of interventions that act together: what they agree on, and None where they differ.
+
+    None throughout if there are none, which is the clean run.
+    """
     labels = [one.label for one in variant]
-    return {name: labels[0][name] if len({one[name] for one in labels}) == 1 else None for name in labels[0]}
+    shared = [{one[name] for one in labels} for name in COLUMNS]
+    return {
+        name: next(iter(found)) if len(found) == 1 else None
+        for name, found in zip(COLUMNS, shared, strict=True)
+    }
 
 
 def name_of(metric: object) -> str:

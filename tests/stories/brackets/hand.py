@@ -178,6 +178,31 @@ def untrained(seed: int = 0) -> Transformer:
     return Transformer(algoscope.load("brackets").config, seed=seed).eval().requires_grad_(False)
 
 
+def equal_by_the_norm() -> Transformer:
+    """Its norm is the test for one half: head 0.0 writes “(” minus “)”, ten times, and that drowns all else
+    that stands at position 1, unless it is 0. Head 1.0 moves what is left of the position to the answer."""
+    config = Config(
+        n_layers=2, d_model=D_MODEL, n_heads=1, d_head=D_HEAD, n_ctx=SEQ, d_vocab=5, d_vocab_out=2,
+        attention_dir="bidirectional", pad_token=1,
+    )  # fmt: skip
+    model = Transformer(config).requires_grad_(False)
+    for name, parameter in model.named_parameters():
+        if not name.endswith(".w"):
+            parameter.zero_()
+    model.embed.W_E[OPEN, IS_OPEN] = model.embed.W_E[CLOSE, IS_CLOSE] = 1
+    model.pos_embed.W_pos[:, :SEQ] = torch.eye(SEQ)
+    attn = model.blocks[0].attn
+    attn.b_Q[0, 0] = D_HEAD**0.5
+    attn.W_K[0, [IS_OPEN, IS_CLOSE], 0] = FAR
+    attn.W_V[0, IS_OPEN, 0], attn.W_V[0, IS_CLOSE, 0], attn.W_O[0, 0, TALLY] = 1, -1, 10
+    attn = model.blocks[1].attn
+    attn.b_Q[0, 0] = D_HEAD**0.5
+    attn.W_K[0, 1, 0], attn.W_V[0, 1, 0], attn.W_O[0, 0, ANSWER] = FAR, -1, 1
+    model.unembed.W_U[ANSWER] = torch.tensor([10.0, -10.0])
+    model.unembed.b_U.copy_(torch.tensor([30.0, -30.0]))
+    return model
+
+
 STEEP = (rising(30.0, LOW), rising(30.0, HIGH, -1))
 TOLERANT = (*step(LOW, 1, 0.12), *step(HIGH, -1, 0.12))
 BOTH_SIDES = ({LOW: 1.0, HIGH: 1.0}, 0.0, {HIGH: 1.0})
@@ -221,5 +246,6 @@ MODELS: Mapping[str, Callable[[], Transformer]] = {
     "tied": Hand(mlps=((*ONLY_FIRST, *6 * (NEVER,)), (*ONLY_FIRST, *6 * (NEVER,)))).model,
     "another reader": Hand(moves={LOW: 0.5, HIGH: 0.5}, second=0.45, threshold=0.8).model,
     "needs many": Hand(seeks=0.0, low=4.0).model,
+    "equal by the norm": equal_by_the_norm,
     "rejects all": Hand(reads={}, moves={LOW: 9.0, HIGH: 9.0}).model,
 }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -11,7 +9,6 @@ from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
 from algoscope.questions.claim import Finding
 from algoscope.questions.seen import Seen, see
-from algoscope.stories.brackets.before import before_elevation
 from algoscope.stories.brackets.deciding import elevation_attention
 from algoscope.stories.brackets.story import STORY
 from algoscope.stories.brackets.subject import Subject, subject_of
@@ -83,16 +80,6 @@ def test_without_norms_no_neuron_can_use_one(ask):
 
 def test_where_no_query_is_uneven_there_is_no_place_for_it(ask):
     assert ask("ideal", "tally_attention")["tally-uneven-later"].verdict == "open"
-
-
-def test_a_fit_that_explains_less_than_nine_tenths_refutes_that_the_norm_is_linear(seen_of):
-    seen = seen_of("ideal")
-    subject = subject_of(seen)
-    found, before = subject.reader, before_elevation(seen).findings[0]
-    assert (before.id, before.verdict, before.value) == ("ln-elevation-input-r2", "holds", found.fit.r2)
-    vars(subject)["reader"] = replace(found, fit=replace(found.fit, r2=0.89))
-    assert before_elevation(seen).findings[0].verdict == "refuted"
-    subject_of.cache_clear()
 
 
 def test_a_subject_is_made_once_for_all_questions(seen_of):

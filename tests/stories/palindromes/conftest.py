@@ -18,7 +18,8 @@ from algoscope.tasks.palindromes import Palindromes, arena_sample
 Asked = Callable[[Seen, Question], Section]
 
 
-@pytest.fixture(scope="session", autouse=True)
+# No longer than a module: whatever a worker runs next gets what a user gets.
+@pytest.fixture(scope="module", autouse=True)
 def few() -> Iterator[None]:
     """Fewer sequences and steps than a user's study takes: enough for the same verdicts, and soon done."""
     with pytest.MonkeyPatch.context() as patch:

@@ -4,8 +4,10 @@ import pytest
 import torch
 
 import algoscope
+from algoscope.model.config import Config
 from algoscope.model.head import Head
 from algoscope.model.processing import process
+from algoscope.model.transformer import Transformer
 from algoscope.stories.palindromes.mean_field import Typical
 from algoscope.stories.palindromes.mirror_program import (
     Tables,
@@ -105,3 +107,15 @@ def test_where_all_numbers_have_one_embedding_the_prediction_is_the_model(public
     assert predict(model, 1, none).logit.item() == pytest.approx(
         model_logit(model, broken_at(none, seed=0)).item(), abs=1e-4
     )
+
+
+def test_what_norms_add_to_the_variance_counts_in_the_prediction():
+    config = Config(
+        n_layers=2, d_model=12, n_heads=2, d_head=6, n_ctx=22, d_vocab=33, d_vocab_out=2,
+        attention_dir="causal", eps=0.05,
+    )  # fmt: skip
+    model = process(Transformer(config, seed=0).requires_grad_(False))
+    model.W_E[:31] = model.W_E[:31].mean(0)
+    none = torch.zeros(1, 10, dtype=torch.bool)
+    expected = model_logit(model, broken_at(none, seed=0)).item()
+    assert predict(model, 1, none).logit.item() == pytest.approx(expected, rel=1e-3)

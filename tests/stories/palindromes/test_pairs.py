@@ -33,4 +33,6 @@ def test_without_ties_a_ranking_is_measured():
 
 @pytest.mark.parametrize("alike", [torch.zeros(10), torch.ones(10)])
 def test_pairs_that_are_all_alike_are_not_ranked(alike):
-    assert pairs._correlation(pairs.PREDICTED, MARGINS, alike).verdict == "open"
+    for predicted, measured in ((MARGINS, alike), (alike, MARGINS)):
+        ranked = pairs._correlation(pairs.PREDICTED, predicted, measured)
+        assert (ranked.verdict, ranked.note) == ("open", "all pairs are alike: there is nothing to rank")

@@ -57,3 +57,10 @@ def test_a_head_that_tells_less_than_a_quarter_is_no_reporter():
     assert faults.reporters(0) == (Head(0, 0),)
     assert faults.share(0, Head(1, 0)) == pytest.approx(2 / 11)
     assert faults.reporters(1) == ()
+
+
+def test_of_several_reporters_the_loudest_comes_first():
+    told = torch.tensor([[3.0, 0.0, 5.0]])
+    heads = Head(0, 0), Head(1, 0), Head(1, 1)
+    faults = SingleFaults(torch.zeros(1), torch.zeros(1), told, heads, 1, torch.zeros(0, 22))
+    assert faults.reporters(0) == (Head(1, 1), Head(0, 0))

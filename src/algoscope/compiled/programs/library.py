@@ -1,0 +1,15 @@
+"""Every program that comes with algoscope."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from algoscope.compiled.program import Program
+from algoscope.compiled.programs import brackets, copying, counting, order
+
+PROGRAMS: Mapping[str, Program] = {
+    value.name: value
+    for module in (counting, copying, order, brackets)
+    for value in vars(module).values()
+    if isinstance(value, Program)
+}
