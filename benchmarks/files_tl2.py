@@ -29,6 +29,8 @@ CONFIGS = {
     "LN": CONFIG,
     "LNPre, relu": replace(CONFIG, normalization_type="LNPre", act_fn="relu"),
     "bidirectional": replace(CONFIG, attention_dir="bidirectional"),
+    "RMS, gated": replace(CONFIG, normalization_type="RMS", gated_mlp=True, act_fn="silu"),
+    "RMSPre": replace(CONFIG, normalization_type="RMSPre"),
     "no norm, attention only": replace(CONFIG, normalization_type="none", d_mlp=None, act_fn=None),
 }
 LIMIT = 1e-4

@@ -11,7 +11,7 @@ from algoscope.errors import UserError
 CONFIG = {
     "n_layers": 2, "n_heads": 2, "d_head": 4, "d_model": 8, "d_mlp": 7, "n_ctx": 5, "d_vocab": 5,
     "d_vocab_out": -1, "act_fn": "relu", "attention_dir": "bidirectional", "normalization_type": "LNPre",
-    "eps": 1e-4, "attn_only": False, "dtype": "torch.float32",
+    "eps": 1e-4, "attn_only": False, "gated_mlp": False, "dtype": "torch.float32",
 }  # fmt: skip
 
 
@@ -20,7 +20,8 @@ def said(config):
 
 
 def test_what_it_says_of_our_settings_is_read():
-    names = "n_layers n_heads d_head d_model d_mlp n_ctx d_vocab act_fn attention_dir normalization_type eps"
+    names = "n_layers n_heads d_head d_model d_mlp n_ctx d_vocab act_fn gated_mlp attention_dir eps"
+    names += " normalization_type"
     assert said(CONFIG) == {name: CONFIG[name] for name in names.split()}
 
 

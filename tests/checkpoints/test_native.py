@@ -82,6 +82,42 @@ def by_hand(state, row):
     return linear("unembed", norm("ln_final", x))
 
 
+def gated_rms_state():
+    """As the bridge names and shapes a model with RMS norms and gated MLPs, which has no biases in either."""
+    generator = torch.Generator().manual_seed(1)
+    dropped = ("ln1.bias", "ln2.bias", "ln_final.bias", "mlp.in.bias", "mlp.out.bias")
+    gates = {
+        f"blocks.{layer}.mlp.gate.weight": torch.randn(D_MLP, D_MODEL, generator=generator)
+        for layer in range(LAYERS)
+    }
+    return without(bridge_state(), *dropped) | gates
+
+
+def gated_rms_by_hand(state, row):
+    """The forward pass, one input and one head at a time."""
+
+    def norm(name, x):
+        return x / (x.pow(2).mean(-1, keepdim=True) + 1e-5).sqrt() * state[f"{name}.weight"]
+
+    x = state["embed.weight"][row] + state["pos_embed.weight"][: len(row)]
+    later = torch.ones(len(row), len(row)).triu(1).bool()
+    for layer in range(LAYERS):
+        read, mixed = norm(f"blocks.{layer}.ln1", x), []
+        for own in (slice(0, D_HEAD), slice(D_HEAD, 2 * D_HEAD)):
+            q, k, v = (
+                read @ state[f"blocks.{layer}.attn.{x}.weight"][own].T
+                + state[f"blocks.{layer}.attn.{x}.bias"][own]
+                for x in "qkv"
+            )
+            mixed.append((q @ k.T / D_HEAD**0.5).masked_fill(later, -torch.inf).softmax(-1) @ v)
+        written = state[f"blocks.{layer}.attn.o.weight"], state[f"blocks.{layer}.attn.o.bias"]
+        x = x + torch.cat(mixed, 1) @ written[0].T + written[1]
+        read = norm(f"blocks.{layer}.ln2", x)
+        gate, into, out = (state[f"blocks.{layer}.mlp.{x}.weight"].T for x in ("gate", "in", "out"))
+        x = x + (torch.nn.functional.silu(read @ gate) * (read @ into)) @ out
+    return norm("ln_final", x) @ state["unembed.weight"].T + state["unembed.bias"]
+
+
 def inside(state):
     """As the model in the bridge names them; it shows the tensors of an MLP twice."""
     words = {
@@ -168,6 +204,19 @@ def without(state, *parts):
     return {name: value for name, value in state.items() if not any(part in name for part in parts)}
 
 
+@pytest.mark.parametrize("said", [True, False])
+def test_rms_norms_and_gated_mlps_are_read(tmp_path, said):
+    state, changes = gated_rms_state(), {"normalization_type": "RMS", "gated_mlp": True, "act_fn": "silu"}
+    if said:
+        model = algoscope.load(Bridge(state, **changes))
+    else:
+        torch.save(state, tmp_path / "model.pt")
+        model = algoscope.load(tmp_path / "model.pt", n_heads=HEADS, attention_dir="causal", act_fn="silu")
+    expected = torch.stack([gated_rms_by_hand(state, row) for row in TOKENS])
+    torch.testing.assert_close(model(TOKENS), expected, atol=1e-5, rtol=1e-5)
+    assert (model.config.normalization_type, model.config.gated_mlp) == ("RMS", True)
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -186,6 +235,7 @@ def without(state, *parts):
             lambda s: s | {"blocks.1.attn.new.weight": torch.zeros(6)},
             "unexpected .* blocks.1.attn.new.weight",
         ),
+        (lambda s: without(s, "ln1.bias"), "says normalization_type='LN', but the weights have 'RMS'"),
         (lambda s: without(s, "blocks.1.mlp.in.weight"), "missing .* blocks.1.mlp.W_in"),
     ],
 )

@@ -80,6 +80,8 @@ def test_norms_without_weights_get_weights_that_do_nothing(tmp_path):
         ({"attention_dir": "bidirectional"}, "bidirectional attention"),
         ({"normalization_type": "none"}, "normalization_type none"),
         ({"d_mlp": None, "act_fn": None}, "attention-only layers"),
+        ({"gated_mlp": True}, "gated MLPs"),
+        ({"normalization_type": "RMS"}, "normalization_type RMS"),
         ({"d_vocab_out": 2}, "2 classes for 5 tokens"),
         ({"d_head": 3}, "2 heads of width 3"),
     ],

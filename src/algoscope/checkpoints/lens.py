@@ -74,7 +74,10 @@ def stated(config: Mapping[str, object]) -> tuple[Inference, ...]:
         # -1 is what TransformerLens writes for "as many as tokens".
         numbers = {name: config.get(name) for name in (*SIZES, "n_layers")}
         found |= {name: value for name, value in numbers.items() if isinstance(value, int) and value > 0}
-        found |= {"d_mlp": None} if attention_only else {}
+        if attention_only:
+            found["d_mlp"] = None
+        elif "gated_mlp" in config:
+            found["gated_mlp"] = config["gated_mlp"]
     return tuple(Inference(name, value, "the config") for name, value in found.items())
 
 

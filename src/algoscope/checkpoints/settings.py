@@ -181,7 +181,7 @@ def _conclude(setting: str, state: Mapping[str, Tensor], usual: Mapping[str, obj
     value = usual.get(setting)
     if setting == "normalization_type" and "blocks.0.ln1.w" in state:
         kind = value if value in ("LN", "RMS") else "LN"
-        return Inference(setting, kind, "blocks.0.ln1.w is there, and no bias at all")
+        return Inference(setting, kind, "blocks.0.ln1.w is there, and no bias at all", assumed=True)
     if setting == "normalization_type" and value == "LN":
         return Inference(
             setting, "LNPre", "no blocks.0.ln1.w; LN is usual for the task: folded into the weights", True

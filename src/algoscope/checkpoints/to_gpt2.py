@@ -44,6 +44,8 @@ def _obstacles(config: Config) -> Iterator[str]:
         yield f"normalization_type {config.normalization_type}: it has layer norms"
     if config.d_mlp is None:
         yield "attention-only layers: each has an MLP"
+    if config.gated_mlp:
+        yield "gated MLPs: its MLPs have no gate"
     if config.d_vocab != config.d_vocab_out:
         yield f"{config.d_vocab_out} classes for {config.d_vocab} tokens: its classes are its tokens"
     if config.n_heads * config.d_head != config.d_model:
