@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -11,8 +12,26 @@ from torch import Tensor
 
 from algoscope.model.transformer import Transformer
 
-Edits = Mapping[str, np.ndarray]
-"""Noise to add, by site."""
+
+class Change(NamedTuple):
+    """What an edit makes of a site's value, or several in order: keep * value + shift."""
+
+    keep: np.ndarray
+    shift: np.ndarray
+
+    def of(self, value: np.ndarray, *at: int) -> np.ndarray:
+        """The new value; `at` these indices, if it is a part."""
+        return self.keep[at] * value + self.shift[at]
+
+
+Edits = Mapping[str, np.ndarray | Change]
+"""What to do by site: noise to add, or a change."""
+
+
+def change_of(edit: np.ndarray | Change, row: int) -> Change:
+    """One input's part of an edit."""
+    keep, shift = edit if isinstance(edit, Change) else (np.ones_like(edit), edit)
+    return Change(keep[row], shift[row])
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +40,8 @@ def slow_run() -> Callable[[Transformer, Tensor, Edits], tuple[np.ndarray, dict[
 
     def run(model: Transformer, tokens: Tensor, edits: Edits) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         rows = [
-            SlowRun(model, row, {k: v[b] for k, v in edits.items()}) for b, row in enumerate(tokens.numpy())
+            SlowRun(model, row, {name: change_of(edit, b) for name, edit in edits.items()})
+            for b, row in enumerate(tokens.numpy())
         ]
         logits = np.stack([row.logits() for row in rows])
         return logits, {name: np.stack([row.values[name] for row in rows]) for name in rows[0].values}
@@ -32,13 +52,14 @@ def slow_run() -> Callable[[Transformer, Tensor, Edits], tuple[np.ndarray, dict[
 class SlowRun:
     """A transformer on one input, as the textbook writes it: one vector at a time, numpy, nothing fused."""
 
-    def __init__(self, model: Transformer, tokens: np.ndarray, edits: Edits) -> None:
+    def __init__(self, model: Transformer, tokens: np.ndarray, edits: Mapping[str, Change]) -> None:
         self.config = model.config
         self.weights = {name: value.numpy() for name, value in model.state_dict().items()}
         self.tokens, self.edits, self.values = tokens, edits, {}
 
     def at(self, name: str, value: object) -> np.ndarray:
-        self.values[name] = np.array(value) + self.edits.get(name, 0)
+        value = np.array(value)
+        self.values[name] = self.edits[name].of(value) if name in self.edits else value
         return self.values[name]
 
     def logits(self) -> np.ndarray:
