@@ -22,7 +22,7 @@ from algoscope.discovery.circuits.places import Places
 from algoscope.discovery.circuits.replaced import Written
 from algoscope.model.component import ANSWER, POSITION, TOKEN, Component
 from algoscope.model.head import Head
-from algoscope.model.layers import Norm
+from algoscope.model.norms import Norm
 from algoscope.model.sites import Taps
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
