@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -13,7 +13,7 @@ from algoscope.errors import UserError
 from algoscope.interventions import softmax_update
 from algoscope.interventions import sweep as sweep_module
 from algoscope.interventions.families import heads_by_position, sites_by_position
-from algoscope.interventions.intervention import Intervention
+from algoscope.interventions.intervention import Intervention, place, refuse_overwriting
 from algoscope.interventions.metrics import accuracy, loss, loss_by_row
 from algoscope.interventions.needs import Inputs
 from algoscope.interventions.run import run
@@ -119,7 +119,7 @@ def variants(draw, model, examples):
     ]
     of_tokens = [each for each in sources if isinstance(each, Resample | FromRun)]
     of_tokens.append(Value(torch.tensor(0 if config.pad_token else 1)))
-    return tuple(
+    drawn = tuple(
         Intervention(
             name,
             draw(st.sampled_from(of_tokens if name == "hook_tokens" else sources)),
@@ -127,6 +127,12 @@ def variants(draw, model, examples):
         )
         for name in names
     )
+    try:
+        refuse_overwriting([(each, place(model, each, seq)) for each in drawn], config)
+    except UserError:
+        # One value under two names.
+        reject()
+    return drawn
 
 
 @settings(max_examples=150, deadline=None)
