@@ -61,18 +61,20 @@ def _attributed(contrast: Contrast, masks: Kept) -> Float[Tensor, "edge example"
     with torch.enable_grad():
         run = Run(patched, masks.clone().requires_grad_())
         total = contrast.measured(run.logits()).sum()
-        reads = {place: read.values for place, read in run.reads.items()}
-        gradients = torch.autograd.grad(total, list(reads.values()), allow_unused=True)
-    found = torch.zeros(len(contrast.graph.edges), len(patched.examples), device=masks.device)
+        streams = list({id(read.values): read.values for read in run.reads.values()}.values())
+        found = torch.autograd.grad(total, streams, allow_unused=True)
+        by_stream = {id(stream): gradient for stream, gradient in zip(streams, found, strict=True)}
+    effects = torch.zeros(len(contrast.graph.edges), len(patched.examples), device=masks.device)
     where = _one_hot(patched)
-    for place, gradient in zip(reads, gradients, strict=True):
+    for place, read in run.reads.items():
+        gradient = by_stream[id(read.values)]
         if gradient is not None:
             edges = contrast.graph.inputs[place]
             at = None if gradient.shape[2] == moved.shape[2] else run.at
             senders = _at(moved[: (edges.stop - edges.start) // where.shape[2]], 2, at)
-            by_position = torch.einsum("bsd,nbsd->nbs", gradient.sum(0), senders)
-            found[edges] = torch.einsum("nbs,bsp->npb", by_position, _at(where, 1, at)).flatten(0, 1)
-    return found
+            by_position = torch.einsum("bsd,nbsd->nbs", gradient[read.which.unique()].sum(0), senders)
+            effects[edges] = torch.einsum("nbs,bsp->npb", by_position, _at(where, 1, at)).flatten(0, 1)
+    return effects
 
 
 def _one_hot(patched: Patched) -> Float[Tensor, "batch seq place"]:

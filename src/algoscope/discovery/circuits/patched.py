@@ -8,7 +8,7 @@ and what nothing kept reads is not computed at all, so a small circuit runs fast
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -17,13 +17,15 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from torch.nn import functional
 
-from algoscope.discovery.circuits.graph import Graph, Input
+from algoscope.discovery.circuits.graph import LETTERS, Graph, Input
+from algoscope.discovery.circuits.lengths import groups, lengths
 from algoscope.discovery.circuits.places import Places
 from algoscope.discovery.circuits.replaced import Written
+from algoscope.discovery.circuits.variants import Each, different
 from algoscope.model.component import ANSWER, POSITION, TOKEN, Component
 from algoscope.model.head import Head
 from algoscope.model.layers import Norm
-from algoscope.model.sites import Taps
+from algoscope.model.sites import Site, Taps
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
 
@@ -33,25 +35,15 @@ Kept = Float[Tensor, "variant edge"]
 Shares = Float[Tensor, "variant edge"] | Float[Tensor, "variant edge place"]
 """The same with the places of an edge apart, where there are several."""
 
-Different = tuple[Int[Tensor, "different"], Int[Tensor, "variant"]]
-"""One variant of each kind, and the kind of each variant."""
-
 Stream = Float[Tensor, "different batch position d_model"]
 
+Reader = tuple[Component, Input]
+"""A receiver, and through what it reads."""
+
+TOGETHER = 2**14
+"""Numbers in the stream of the inputs that are run together: 64 KiB in float32, so that sums stay in cache."""
 HELD = 2**25
 """Numbers of the stream that are held at a time, over all variants: 128 MiB in float32."""
-
-
-@dataclass(frozen=True, eq=False)
-class Each:
-    """A value for each variant, of which only the different ones are held."""
-
-    values: Float[Tensor, "different batch seq d"]
-    which: Int[Tensor, "variant"]
-
-    def of(self, variants: Int[Tensor, "some"]) -> Float[Tensor, "#some batch seq d"]:
-        """The values of these variants; a single one stands for all."""
-        return self.values if len(self.values) == 1 else self.values[self.which[variants]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,11 +70,41 @@ class Patched:
 
     def in_parts(self, kept: Kept) -> Iterator[tuple[slice, Float[Tensor, "part row class"]]]:
         """The logits of many masks, a part at a time, so that memory does not grow with their number."""
-        each = len(self.graph.senders) * self.examples.tokens.numel() * self.model.config.d_model
-        size = max(1, HELD // each)
+        most = max(part.examples.tokens.numel() for part, _ in self.parts)
+        size = max(1, HELD // (len(self.graph.senders) * most * self.model.config.d_model))
         for start in range(0, len(kept), size):
-            part = slice(start, start + size)
-            yield part, self.logits(kept[part])
+            these = slice(start, start + size)
+            found = [part.logits(kept[these]) for part, _ in self.parts]
+            yield these, torch.cat(found, 1)[:, self.rows]
+
+    @cached_property
+    def parts(self) -> list[tuple[Patched, Int[Tensor, "part"]]]:
+        """Inputs of about the same length, without the positions that can't matter; and their numbers."""
+        most = TOGETHER // self.model.config.d_model
+        return [
+            (self.part(numbers, length), numbers)
+            for numbers, length in groups(lengths(self.model.config, self.examples), most)
+        ]
+
+    @cached_property
+    def rows(self) -> Int[Tensor, "row"]:
+        """Where the answer of each row stands among those of all parts."""
+        number = torch.zeros_like(self.examples.answered, dtype=torch.long)
+        number[self.examples.answered] = torch.arange(len(self.examples.labels), device=number.device)
+        return torch.cat([part.examples.at_answers(number[some, : part.examples.tokens.shape[1]])
+                          for part, some in self.parts]).argsort()  # fmt: skip
+
+    def part(self, numbers: Int[Tensor, "part"], length: int) -> Patched:
+        """The same on some of the inputs, of each only the first positions."""
+        some, instead = self.examples[numbers], self.replaced.outputs
+        ids = None if some.position_ids is None else some.position_ids[:, :length]
+        return Patched(
+            self.model,
+            Examples(some.tokens[:, :length], some.labels, {}, some.answered[:, :length], ids),
+            Written((instead if instead.shape[1] == 1 else instead[:, numbers])[:, :, :length].contiguous()),
+            None if self.places is None else Places(self.places.names, self.places.where[numbers, :length]),
+            {site: scale[numbers, :length] for site, scale in self.scales.items()},
+        )
 
     @cached_property
     def bias(self) -> Float[Tensor, "#batch #query key"] | None:
@@ -92,9 +114,16 @@ class Patched:
     @cached_property
     def embedded(self) -> tuple[Tensor, Tensor]:
         """The token and the position embedding of each place."""
-        token = self.model.W_E[self.examples.tokens.long()]
-        taps = Taps(self.model.sites)
-        return token, self.model.embedded(self.examples.tokens, taps, self.examples.position_ids) - token
+        found: list[Tensor] = []
+
+        def keep(value: Tensor, _: Site) -> Tensor:
+            found.append(value)
+            return value
+
+        taps = Taps(self.model.sites, [(site, keep) for site in ("hook_embed", "hook_pos_embed")])
+        self.model.embedded(self.examples.tokens, taps, self.examples.position_ids)
+        token, position = found
+        return token, position
 
 
 class Run:
@@ -103,10 +132,18 @@ class Run:
     def __init__(self, patched: Patched, kept: Kept) -> None:
         self.patched, self.model, self.graph = patched, patched.model, Graph(patched.model.config)
         self.kept: Shares = kept.unflatten(1, (len(self.graph.edges), -1)) if patched.places else kept
-        self.reads: dict[tuple[Component, Input], Each] = {}
-        """What each receiver read; the last layer's queries and what is after them at the answers alone."""
+        self.reads: dict[Reader, Each] = {}
+        """What each receiver read; the last layer's queries and what is after them at the answers alone.
+
+        With gradients no two receivers share a value.
+        """
         self.outputs: list[Each | None] = []
-        self.base = torch.zeros_like(patched.replaced.outputs[0])
+        shape = (*patched.examples.tokens.shape, self.model.config.d_model)
+        self.base = patched.replaced.outputs.new_zeros(shape)
+        nobody = torch.zeros(len(kept), dtype=torch.long, device=kept.device)
+        mostly = not kept.requires_grad and bool((kept == 1).float().mean() > 0.5)
+        self.whole = Each(torch.zeros_like(self.base)[None], nobody) if mostly else None
+        """The sum of all outputs, where masks keep most of them."""
         self.at: Int[Tensor, "position"] | None = None
         self.heard = self._heard()
 
@@ -117,18 +154,13 @@ class Run:
         for part, value in zip((TOKEN, POSITION), self.patched.embedded, strict=True):
             self._write(part, Each(value[None], every))
         for layer in range(config.n_layers):
-            heads = [Component.of(Head(layer, index)) for index in range(config.n_heads)]
-            seen = {head: self._seen(head) for head in heads if head in self.heard}
-            if layer == config.n_layers - 1:
-                self._narrow()
-            found = [self._head(head, *seen[head]) if head in seen else None for head in heads]
-            for head, output in zip(heads, found, strict=True):
+            for head, output in self._heads(layer).items():
                 self._write(head, output)
             self.base = self.base + model.block(layer).attn.b_O
             if config.d_mlp:
                 mlp = Component.mlp(layer)
                 self._write(mlp, self._mlp(mlp) if mlp in self.heard else None)
-        read = self._read(ANSWER, "in")
+        read = self._read([(ANSWER, "in")], model.ln_final, "ln_final")[ANSWER, "in"]
         return self._answers(read.values)[read.which]
 
     def _heard(self) -> set[Component]:
@@ -143,7 +175,13 @@ class Run:
         """The output of the next sender; None if nobody hears it."""
         instead = self._here(self.patched.replaced.outputs[len(self.outputs)])
         self.base = self.base + instead
-        self.outputs.append(None if output is None else Each(output.values - instead, output.which))
+        moved = None if output is None else Each(output.values - instead, output.which)
+        # What carries the same either way is no different when it is cut.
+        if moved is not None and len(moved.values) == 1 and not bool(moved.values.any()):
+            moved = None
+        self.outputs.append(moved)
+        if self.whole is not None and moved is not None:
+            self.whole = self.whole.plus(moved)
 
     def _here(self, value: Shaped[Tensor, "batch seq *rest"]) -> Shaped[Tensor, "batch position *rest"]:
         """At the positions that are still run."""
@@ -153,71 +191,106 @@ class Run:
         """From here on only answered positions are run: nobody reads the others any more."""
         self.at = self.patched.examples.answer_positions
         self.base = self._here(self.base)
-        self.outputs = [
-            None if each is None else Each(each.values[:, :, self.at], each.which) for each in self.outputs
+        narrowed = [
+            None if each is None else Each(each.values[:, :, self.at], each.which)
+            for each in (*self.outputs, self.whole)
         ]
+        *self.outputs, self.whole = narrowed
 
-    def _read(self, receiver: Component, letter: Input) -> Each:
-        """What a receiver reads."""
-        kept = self.kept[:, self.graph.inputs[receiver, letter]]
-        chosen, which = self._different(kept)
-        shares = kept[chosen]
-        read = self.base.expand(len(chosen), *self.patched.examples.tokens.shape[:1], *self.base.shape[1:])
-        for number, output in enumerate(self.outputs):
-            share = shares[:, number]
-            if output is None or not bool((share != 0).any()):
-                continue
-            read = torch.addcmul(read, self._spread(share), output.of(chosen))
-        self.reads[receiver, letter] = Each(read, which)
-        return self.reads[receiver, letter]
-
-    def _spread(self, share: Float[Tensor, "some"] | Float[Tensor, "some place"]) -> Tensor:
-        """A share for each place in the stream."""
-        if self.patched.places is None:
-            return share[:, None, None, None]
-        return share[:, self._here(self.patched.places.where)][..., None]
-
-    def _different(self, kept: Shares) -> Different:
-        """Variants of which no two read the same here, and which of them each variant is like."""
-        nobody = torch.zeros(len(kept), dtype=torch.long, device=kept.device)
-        which = torch.stack([nobody if each is None else each.which for each in self.outputs], 1)
+    def _read(self, readers: Sequence[Reader], norm: Norm, name: str) -> dict[Reader, Each]:
+        """What several readers of the same senders read, behind their norm."""
+        kinds = torch.stack([_kinds(each, self.kept) for each in self.outputs], 1).repeat(len(readers), 1)
+        kept = torch.cat([self.kept[:, self.graph.inputs[reader]] for reader in readers])
+        written = (kinds >= 0).to(kept)
+        kept = kept * (written if kept.ndim == 2 else written[..., None])
         # Outputs that are cut don't matter, however they differ.
-        read = torch.where(_any_place(kept), which, -1)
-        return different(torch.cat((kept.detach().flatten(1), read.to(kept)), 1))
+        keys = torch.cat((kept.detach().flatten(1), torch.where(_any_place(kept), kinds, -1).to(kept)), 1)
+        if kept.requires_grad:
+            own = torch.arange(len(readers), device=keys.device).repeat_interleave(len(self.kept))
+            keys = torch.cat((keys, own[:, None].to(keys)), 1)
+        chosen, which = different(keys)
+        values = self._sums(kept[chosen], kinds[chosen], chosen % len(self.kept))
+        normed, found = self._normed(norm, name, values), which.view(len(readers), -1)
+        self.reads |= {reader: Each(values, its) for reader, its in zip(readers, found, strict=True)}
+        return {reader: Each(normed, its) for reader, its in zip(readers, found, strict=True)}
 
-    def _seen(self, head: Component) -> tuple[Each, Each]:
-        """A head's keys and values."""
-        return self._projected(head, "k"), self._projected(head, "v")
+    def _sums(
+        self,
+        shares: Shares,
+        kinds: Int[Tensor, "different sender"],
+        variants: Int[Tensor, "different"],
+    ) -> Stream:
+        """The stream with these shares of these of each sender's outputs, read by these variants."""
+        silent, rows = kinds < 0, [self.base] * len(shares)
+        if self.whole is not None:
+            ones = (shares == 1) if shares.ndim == 2 else (shares == 1).all(2)
+            # Nearer to everything than to nothing: what is cut is taken from the sum.
+            most = ((~ones).sum(1) < _any_place(shares).sum(1))[:, None] & ~silent
+            shares = shares - (most if shares.ndim == 2 else most[..., None]).to(shares)
+            for row in most.any(1).nonzero()[:, 0].tolist():
+                rows[row] = self.base + self.whole.values[self.whole.which[variants[row]]]
+        chosen = kinds.tolist()
+        for row, sender in _any_place(shares).nonzero().tolist():
+            output = self.outputs[sender]
+            assert output is not None
+            rows[row] = self._plus(rows[row], shares[row, sender], output.values[chosen[row][sender]])
+        return torch.stack(rows)
 
-    def _projected(self, head: Component, letter: Input) -> Each:
-        """A head's queries, keys or values, from what it reads for them."""
-        read, block = self._read(head, letter), self.model.block(head.layer)
-        weight, bias = (getattr(block.attn, f"{kind}_{letter.upper()}")[head.index] for kind in "Wb")
-        normed = self._normed(block.ln1, f"blocks.{head.layer}.ln1", read.values)
-        return Each(normed @ weight + bias, read.which)
+    def _plus(self, stream: Tensor, share: Float[Tensor, ""] | Float[Tensor, "place"], value: Tensor) -> Tensor:
+        """The stream with a share of a value."""
+        if share.ndim:
+            return torch.addcmul(stream, share[self._here(self.patched.places.where)][..., None], value)
+        if share.requires_grad:
+            return torch.addcmul(stream, share, value)
+        return torch.add(stream, value, alpha=float(share))
 
-    def _head(self, head: Component, keys: Each, values: Each) -> Each:
+    def _heads(self, layer: int) -> dict[Component, Each | None]:
+        """What each head of a layer writes; None if nobody hears it."""
+        heads = [Component.of(Head(layer, index)) for index in range(self.model.config.n_heads)]
+        heard = [head for head in heads if head in self.heard]
+        last = layer == self.model.config.n_layers - 1
+        read: dict[Reader, Each] = {}
+        for letters in (("k", "v"), ("q",)) if last else (LETTERS,):
+            if last and letters == ("q",):
+                self._narrow()
+            if heard:
+                readers = [(head, letter) for head in heard for letter in letters]
+                read |= self._read(readers, self.model.block(layer).ln1, f"blocks.{layer}.ln1")
+        return {head: self._head(head, read) if head in heard else None for head in heads}
+
+    def _head(self, head: Component, read: Mapping[Reader, Each]) -> Each:
         """What a head writes."""
-        parts = (self._projected(head, "q"), keys, values)
-        chosen, which = different(torch.stack([part.which for part in parts], 1))
+        attention, index = self.model.block(head.layer).attn, head.index
+        q, k, v = (read[head, letter].used() for letter in LETTERS)
+        q = Each(q.values @ attention.W_Q[index] + attention.b_Q[index], q.which)
+        # Few queries ask the stream itself: keys and values need not be formed.
+        few = self.at is not None and len(self.at) < self.model.config.d_head
+        if few:
+            q = Each(q.values @ attention.W_K[index].T, q.which)
+        else:
+            k = Each(k.values @ attention.W_K[index] + attention.b_K[index], k.which)
+            v = Each(v.values @ attention.W_V[index] + attention.b_V[index], v.which)
+        chosen, which = different(torch.stack([part.which for part in (q, k, v)], 1))
         bias = self.patched.bias
         if bias is not None and self.at is not None and bias.shape[1] > 1:
             bias = bias[:, self.at]
-        q, k, v = (part.of(chosen) for part in parts)
-        z = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-        return Each(z @ self.model.block(head.layer).attn.W_O[head.index], which)
+        z = functional.scaled_dot_product_attention(
+            q.of(chosen), k.of(chosen), v.of(chosen), attn_mask=bias, scale=attention.d_head**-0.5
+        )
+        if few:
+            z = z @ attention.W_V[index] + attention.b_V[index]
+        return Each(z @ attention.W_O[index], which)
 
     def _mlp(self, mlp: Component) -> Each:
         """What an MLP writes."""
-        read, block = self._read(mlp, "in"), self.model.block(mlp.layer)
+        block = self.model.block(mlp.layer)
         assert block.mlp is not None
         assert block.ln2 is not None
-        normed = self._normed(block.ln2, f"blocks.{mlp.layer}.ln2", read.values)
-        return Each(block.mlp(normed, Taps(self.model.sites)), read.which)
+        read = self._read([(mlp, "in")], block.ln2, f"blocks.{mlp.layer}.ln2")[mlp, "in"]
+        return Each(block.mlp(read.values, Taps(self.model.sites)), read.which)
 
-    def _answers(self, stream: Stream) -> Float[Tensor, "different row class"]:
+    def _answers(self, normed: Stream) -> Float[Tensor, "different row class"]:
         """The logits at each answer."""
-        normed = self._normed(self.model.ln_final, "ln_final", stream)
         rows = normed[:, self._here(self.patched.examples.answered)]
         logits: Tensor = rows @ self.model.W_U + self.model.b_U
         return logits
@@ -239,12 +312,6 @@ def _any_place(kept: Shares) -> Bool[Tensor, "variant edge"]:
     return some if some.ndim == 2 else some.any(2)
 
 
-def different(keys: Shaped[Tensor, "variant part"]) -> Different:
-    """One variant of each kind, kinds being told apart by their rows of keys; and each variant's kind."""
-    if len(keys) == 1:
-        first = torch.zeros(1, dtype=torch.long, device=keys.device)
-        return first, first
-    kinds, which = keys.unique(dim=0, return_inverse=True)
-    chosen = torch.empty(len(kinds), dtype=torch.long, device=keys.device)
-    chosen[which] = torch.arange(len(keys), device=keys.device)
-    return chosen, which
+def _kinds(output: Each | None, kept: Shares) -> Int[Tensor, "variant"]:
+    """Which of an output's values each variant has; -1 where there is none."""
+    return torch.full_like(kept[:, 0] if kept.ndim == 2 else kept[:, 0, 0], -1, dtype=torch.long) if output is None else output.which
