@@ -11,7 +11,7 @@ from algoscope.discovery.circuits.graph import Graph
 from algoscope.discovery.circuits.patched import Patched
 from algoscope.discovery.circuits.places import Places
 from algoscope.discovery.circuits.replaced import Written, averaged, nothing, written
-from algoscope.discovery.circuits.variants import different
+from algoscope.discovery.circuits.plan import different
 from algoscope.tasks.task import Examples
 
 from .conftest import random_examples, random_model, slow_logits
