@@ -149,7 +149,7 @@ class Run:
         """The logits at each answer."""
         config, model = self.model.config, self.model
         for part, value in zip((TOKEN, POSITION), self.patched.embedded, strict=True):
-            self._write(part, None if part in self.plan.same else value[None])
+            self._write(part, None if part in self.plan.same else value[None].clone())
         for layer in range(config.n_layers):
             for head, output in self._heads(layer).items():
                 self._write(head, output)
@@ -165,7 +165,7 @@ class Run:
         """The outputs of the next sender; None if nobody hears it."""
         instead = self._here(self.patched.replaced.outputs[len(self.outputs)])
         self.base = self.base + instead
-        moved = None if output is None else output - instead
+        moved = None if output is None else output.sub_(instead)
         self.outputs.append(moved)
         if moved is not None and sender in self.plan.sums:
             sums = self.plan.sums[sender]
@@ -176,13 +176,13 @@ class Run:
 
     def _here(self, value: Shaped[Tensor, "batch seq *rest"]) -> Shaped[Tensor, "batch position *rest"]:
         """At the positions that are still run."""
-        return value if self.at is None else value[:, self.at]
+        return value if self.at is None else value.index_select(1, self.at)
 
     def _narrow(self) -> None:
         """From here on only answered positions are run: nobody reads the others any more."""
         self.at = self.patched.examples.answer_positions
-        self.base, self.whole = self._here(self.base), self.whole[:, :, self.at]
-        self.outputs = [None if each is None else each[:, :, self.at] for each in self.outputs]
+        self.base, self.whole = self._here(self.base), self.whole.index_select(2, self.at)
+        self.outputs = [None if each is None else each.index_select(2, self.at) for each in self.outputs]
 
     def _normed(self, reader: Reader, norm: Norm, name: str) -> Stream:
         """The streams that a reader, and others like it, read, through their norm, whose scale may be frozen."""
@@ -230,18 +230,18 @@ class Run:
         """What a head writes."""
         attention, index, mixing = self.model.block(head.layer).attn, head.index, self.plan.mixings[head]
         q, k, v = (_some(normed[letter], rows) for letter, rows in zip(LETTERS, mixing.rows, strict=True))
-        q = q @ attention.W_Q[index] + attention.b_Q[index]
+        q = functional.linear(q, attention.W_Q[index].T, attention.b_Q[index])
         # Few queries ask the stream itself, as `Attention.mix_unprojected` does: no keys or values are formed.
         few = self.at is not None and len(self.at) < attention.d_head
         if few:
             q = q @ attention.W_K[index].T
         else:
-            k = k @ attention.W_K[index] + attention.b_K[index]
-            v = v @ attention.W_V[index] + attention.b_V[index]
+            k = functional.linear(k, attention.W_K[index].T, attention.b_K[index])
+            v = functional.linear(v, attention.W_V[index].T, attention.b_V[index])
         q, k, v = (_some(value, chosen) for value, chosen in zip((q, k, v), mixing.chosen, strict=True))
         bias = self.patched.bias
         if bias is not None and self.at is not None and bias.shape[1] > 1:
-            bias = bias[:, self.at]
+            bias = self._here(bias)
         z = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=attention.d_head**-0.5)
         if few:
             z = z @ attention.W_V[index] + attention.b_V[index]
@@ -258,4 +258,5 @@ class Run:
 
 
 def _some(values: Stream, rows: Rows) -> Stream:
-    return values if rows is None else values[rows]
+    # Much faster than `values[rows]`.
+    return values if rows is None else values.index_select(0, rows)
