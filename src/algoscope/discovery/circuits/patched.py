@@ -242,7 +242,9 @@ class Run:
         bias = self.patched.bias
         if bias is not None and self.at is not None and bias.shape[1] > 1:
             bias = self._here(bias)
-        z = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=attention.d_head**-0.5)
+        # For inputs this short faster than the fused attention, and much so with a mask.
+        scores = (q * attention.d_head**-0.5) @ k.mT
+        z = (scores if bias is None else scores + bias).softmax(-1) @ v
         if few:
             z = z @ attention.W_V[index] + attention.b_V[index]
         return z @ attention.W_O[index]
