@@ -55,13 +55,17 @@ class Patched:
     def graph(self) -> Graph:
         return Graph(self.model.config, self.places.names if self.places else ("",))
 
+    @cached_property
+    def pairs(self) -> Graph:
+        """The graph without places: an edge for each pair of a sender and an input."""
+        return Graph(self.model.config) if self.places else self.graph
+
     def logits(self, kept: Kept) -> Float[Tensor, "variant row class"]:
         """The logits at each answer with these shares of the edges kept."""
         return Run(self, self.plan(kept)).logits()
 
     def plan(self, kept: Kept) -> Plan:
         """What these masks have in common, on any of the inputs."""
-        graph = Graph(self.model.config)
         same = {
             part
             for part, value, instead in zip(
@@ -69,7 +73,7 @@ class Patched:
             )
             if torch.equal(value, instead.expand_as(value))
         }
-        return Plan(graph, kept.unflatten(1, (len(graph.edges), -1)) if self.places else kept, same)
+        return Plan(self.pairs, kept.unflatten(1, (len(self.pairs.edges), -1)) if self.places else kept, same)
 
     def in_parts(self, kept: Kept) -> Iterator[tuple[slice, Float[Tensor, "part row class"]]]:
         """The logits of many masks, a part at a time, so that memory does not grow with their number."""
@@ -139,21 +143,25 @@ class Run:
         """The different streams that each receiver read, before its norm; the last layer's queries and what is
         after them at the answers alone."""
         self.outputs: list[Tensor | None] = []
-        """What the senders wrote, less what stands in its place: no two values alike."""
+        """What each sender wrote, no two values alike; None for one that nobody hears."""
+        self.instead: list[Tensor] = []
+        self.moved: dict[tuple[int, int], Tensor] = {}
+        """Of some outputs, how far they are from what stands in their place."""
         self.base = patched.replaced.outputs.new_zeros(*patched.examples.tokens.shape, self.model.config.d_model)
-        self.whole = self.base[None]
-        """The different sums of all outputs, where masks keep most of them."""
+        self.whole = self.base[None] if plan.mostly else None
+        """The different streams with every output kept, where masks keep most of them."""
         self.at: Int[Tensor, "position"] | None = None
 
     def logits(self) -> Float[Tensor, "variant row class"]:
         """The logits at each answer."""
         config, model = self.model.config, self.model
         for part, value in zip((TOKEN, POSITION), self.patched.embedded, strict=True):
-            self._write(part, None if part in self.plan.same else value[None].clone())
+            self._write(part, None if part in self.plan.same else value[None])
         for layer in range(config.n_layers):
             for head, output in self._heads(layer).items():
                 self._write(head, output)
             self.base = self.base + model.block(layer).attn.b_O
+            self.whole = None if self.whole is None else self.whole + model.block(layer).attn.b_O
             if config.d_mlp:
                 mlp = Component.mlp(layer)
                 self._write(mlp, self._mlp(mlp) if mlp in self.plan.heard else None)
@@ -165,13 +173,15 @@ class Run:
         """The outputs of the next sender; None if nobody hears it."""
         instead = self._here(self.patched.replaced.outputs[len(self.outputs)])
         self.base = self.base + instead
-        moved = None if output is None else output.sub_(instead)
-        self.outputs.append(moved)
-        if moved is not None and sender in self.plan.sums:
+        self.outputs.append(output)
+        self.instead.append(instead)
+        if self.whole is not None and output is None:
+            self.whole = self.whole + instead
+        elif self.whole is not None and output is not None:
             sums = self.plan.sums[sender]
-            whole = moved.new_empty(len(sums), *moved.shape[1:])
+            whole = output.new_empty(len(sums), *self.base.shape)
             for (before, kind), value in zip(sums, whole, strict=True):
-                torch.add(self.whole[before], moved[kind], out=value)
+                torch.add(self.whole[before], output[kind], out=value)
             self.whole = whole
 
     def _here(self, value: Shaped[Tensor, "batch seq *rest"]) -> Shaped[Tensor, "batch position *rest"]:
@@ -181,19 +191,26 @@ class Run:
     def _narrow(self) -> None:
         """From here on only answered positions are run: nobody reads the others any more."""
         self.at = self.patched.examples.answer_positions
-        self.base, self.whole = self._here(self.base), self.whole.index_select(2, self.at)
+        self.base = self._here(self.base)
+        self.whole = None if self.whole is None else self.whole.index_select(2, self.at)
         self.outputs = [None if each is None else each.index_select(2, self.at) for each in self.outputs]
+        self.instead = [self._here(each) for each in self.instead]
+        self.moved = {}
 
     def _normed(self, reader: Reader, norm: Norm, name: str) -> Stream:
         """The streams that a reader, and others like it, read, through their norm, whose scale may be frozen."""
-        reading = self.plan.readings[reader]
-        streams = []
-        for start, terms in zip(reading.starts, reading.terms, strict=True):
-            stream = self.base if start is None else self.base + self.whole[start]
+        reading, gradients = self.plan.readings[reader], self.plan.kept.requires_grad
+        if self.whole is None or reading.starts is None:
+            read = self.base.repeat(len(reading.terms), 1, 1, 1)
+        else:
+            read = self.whole.index_select(0, reading.starts.clamp(min=0))
+            read[reading.starts < 0] = self.base
+        rows = list(read)
+        for row, terms in enumerate(reading.terms):
             for term in terms:
-                stream = self._plus(stream, term)
-            streams.append(stream)
-        read = torch.stack(streams)
+                # In place, which torch would not know the gradient of.
+                rows[row] = self._plus(rows[row], term, None if gradients else rows[row])
+        read = torch.stack(rows) if gradients else read
         self.read |= dict.fromkeys(reading.which, read)
         site = f"{name}.hook_scale"
         if site not in self.patched.scales:
@@ -203,16 +220,19 @@ class Run:
         frozen: Tensor = norm(read, taps)
         return frozen
 
-    def _plus(self, stream: Tensor, term: Term) -> Tensor:
-        """The stream with a share of an output."""
-        output = self.outputs[term.sender]
-        assert output is not None
+    def _plus(self, stream: Tensor, term: Term, out: Tensor | None) -> Tensor:
+        """The stream with a share of an output, less what stands in its place."""
+        place = term.sender, term.kind
+        if place not in self.moved:
+            output = self.outputs[term.sender]
+            assert output is not None
+            self.moved[place] = output[term.kind] - self.instead[term.sender]
         if isinstance(term.share, float):
-            return torch.add(stream, output[term.kind], alpha=term.share)
+            return torch.add(stream, self.moved[place], alpha=term.share, out=out)
         share = term.share
         if self.patched.places is not None:
             share = share[self._here(self.patched.places.where)][..., None]
-        return torch.addcmul(stream, share, output[term.kind])
+        return torch.addcmul(stream, share, self.moved[place], out=out)
 
     def _heads(self, layer: int) -> dict[Component, Stream | None]:
         """What each head of a layer writes; None if nobody hears it."""

@@ -44,8 +44,8 @@ class Term:
 class Reading:
     """The different streams that several readers of the same senders read."""
 
-    starts: tuple[int | None, ...]
-    """Which sum of all outputs a stream starts from; None for one that starts from nothing."""
+    starts: Int[Tensor, "different"] | None
+    """Which stream with every output each is taken from; -1 for one that starts from nothing, as all do if None."""
     terms: tuple[list[Term], ...]
     which: Mapping[Reader, Int[Tensor, "variant"]]
     """Which of the streams each variant reads."""
@@ -75,8 +75,9 @@ class Plan:
         self.heard = self._heard()
         self._nobody = torch.zeros(len(kept), dtype=torch.long, device=kept.device)
         self._outputs: list[Int[Tensor, "variant"] | None] = []
-        mostly = not kept.requires_grad and bool((kept == 1).float().mean() > 0.5)
-        self._whole = self._nobody if mostly else None
+        self.mostly = not kept.requires_grad and bool((kept == 1).float().mean() > 0.5)
+        """Whether most masks keep most edges."""
+        self._whole = self._nobody if self.mostly else None
         self._build()
 
     def heads(self, layer: int) -> list[Component]:
@@ -105,10 +106,10 @@ class Plan:
 
     def _heard(self) -> set[Component]:
         """Components from which, in some mask, something may get to the answer."""
-        heard = {ANSWER}
-        for number in reversed(any_place(self.kept).any(0).nonzero()[:, 0].tolist()):
-            if self.graph.edges[number].receiver in heard:
-                heard.add(self.graph.edges[number].sender)
+        heard, kept = {ANSWER}, any_place(self.kept).any(0).tolist()
+        for (receiver, _), edges in reversed(self.graph.inputs.items()):
+            if receiver in heard:
+                heard |= {sender for sender, one in zip(self.graph.senders, kept[edges], strict=False) if one}
         return heard
 
     def _write(self, sender: Component, which: Int[Tensor, "variant"] | None) -> None:
@@ -142,22 +143,21 @@ class Plan:
         shares: Shares,
         kinds: Int[Tensor, "different sender"],
         variants: Int[Tensor, "different"],
-    ) -> tuple[tuple[int | None, ...], tuple[list[Term], ...]]:
+    ) -> tuple[Int[Tensor, "different"] | None, tuple[list[Term], ...]]:
         """What each stream starts from, and what is added to it."""
-        starts: list[int | None] = [None] * len(shares)
+        starts = None
         if self._whole is not None:
             ones = (shares == 1) if shares.ndim == 2 else (shares == 1).all(2)
             # Nearer to everything than to nothing: what is cut is taken from the sum.
             most = ((~ones).sum(1) < any_place(shares).sum(1))[:, None] & (kinds >= 0)
             shares = shares - _by_place(most.to(shares), shares)
-            for row in most.any(1).nonzero()[:, 0].tolist():
-                starts[row] = int(self._whole[variants[row]])
+            starts = torch.where(most.any(1), self._whole[variants], -1)
         plain = shares.tolist() if shares.ndim == 2 and not shares.requires_grad else shares
-        terms: tuple[list[Term], ...] = tuple([] for _ in starts)
+        terms: tuple[list[Term], ...] = tuple([] for _ in shares)
         named = kinds.tolist()
         for row, sender in any_place(shares).nonzero().tolist():
             terms[row].append(Term(sender, named[row][sender], plain[row][sender]))
-        return tuple(starts), terms
+        return starts, terms
 
     def _mix(self, head: Component) -> Int[Tensor, "variant"]:
         """Plans what a head mixes; returns which of its outputs each variant has."""
@@ -166,7 +166,7 @@ class Plan:
             reading = self.readings[head, letter]
             used, which = reading.which[head, letter].unique(return_inverse=True)
             streams.append(len(used))
-            rows.append(None if len(used) == len(reading.starts) else used)
+            rows.append(None if len(used) == len(reading.terms) else used)
             whiches.append(which)
         chosen, found = different(torch.stack(whiches, 1))
         picked = [None if count == 1 else which[chosen] for count, which in zip(streams, whiches, strict=True)]
@@ -193,7 +193,11 @@ def different(
     if len(keys) == 1:
         first = torch.zeros(1, dtype=torch.long, device=keys.device)
         return first, first
-    kinds, which = keys.unique(dim=0, return_inverse=True)
+    # A dictionary of bytes is several times as fast as `unique(dim=0)`.
+    rows = keys.cpu().contiguous().numpy()
+    named = rows.view(f"V{rows[0].nbytes}")[:, 0].tolist()
+    kinds = {row: number for number, row in enumerate(dict.fromkeys(named))}
+    which = torch.tensor([kinds[row] for row in named], device=keys.device)
     chosen = torch.empty(len(kinds), dtype=torch.long, device=keys.device)
     chosen[which] = torch.arange(len(keys), device=keys.device)
     return chosen, which
