@@ -178,11 +178,8 @@ class Run:
         if self.whole is not None and output is None:
             self.whole = self.whole + instead
         elif self.whole is not None and output is not None:
-            sums = self.plan.sums[sender]
-            whole = output.new_empty(len(sums), *self.base.shape)
-            for (before, kind), value in zip(sums, whole, strict=True):
-                torch.add(self.whole[before], output[kind], out=value)
-            self.whole = whole
+            before, kinds = self.plan.sums[sender]
+            self.whole = self.whole.index_select(0, before).add_(output.index_select(0, kinds))
 
     def _here(self, value: Shaped[Tensor, "batch seq *rest"]) -> Shaped[Tensor, "batch position *rest"]:
         """At the positions that are still run."""

@@ -70,7 +70,7 @@ class Plan:
         self.graph, self.kept, self.same = graph, kept, same
         self.readings: dict[Reader, Reading] = {}
         self.mixings: dict[Component, Mixing] = {}
-        self.sums: dict[Component, list[tuple[int, int]]] = {}
+        self.sums: dict[Component, tuple[Tensor, Tensor]] = {}
         """For each sender: the sums of all outputs up to it, each from a sum before it and an output."""
         self.heard = self._heard()
         self._nobody = torch.zeros(len(kept), dtype=torch.long, device=kept.device)
@@ -118,7 +118,7 @@ class Plan:
         if self._whole is not None and which is not None:
             before = self._whole
             chosen, self._whole = different(torch.stack((before, which), 1))
-            self.sums[sender] = list(zip(before[chosen].tolist(), which[chosen].tolist(), strict=True))
+            self.sums[sender] = before[chosen], which[chosen]
 
     def _read(self, readers: Sequence[Reader]) -> Int[Tensor, "variant"]:
         """Plans what several readers read; returns the kind of each variant for the last of them."""
