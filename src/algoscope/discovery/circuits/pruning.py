@@ -1,9 +1,10 @@
 """Edges left out one after the other as long as the model's answers stay, each step verified.
 
 The idea is ACDC's (Conmy et al. 2023): an edge goes if the answers change by less than a threshold without
-it, given what is gone already, so that of two edges of which either would do one stays. Here each round tries
-every edge that is left at once, then as many together as the threshold allows, the least missed first.
-Thresholds grow step by step, so that every edge gets its turn, and its place in a ranking.
+it, given what is gone already, so that of two edges of which either would do one stays. Here as many edges go
+together as the threshold allows, the least missed first. How much each is missed is measured again, of all
+that are left at once, only when not all could go that were expected to. Thresholds grow step by step, so that
+every edge gets its turn, and its place in a ranking.
 """
 
 from __future__ import annotations
@@ -25,21 +26,30 @@ TOGETHER = (0.1, 0.25, 0.5, 0.75, 1.0)
 def pruning(contrast: Contrast, first: float = FIRST, factor: float = FACTOR) -> Scores:
     """Edges by the threshold at which they go, and within one by when they go.
 
-    What each example says of an edge is how far it is from the whole model without it, when its turn came.
+    What each example says of an edge is how far it is from the whole model without it, when last measured.
     """
     kept, threshold = contrast.every.bool(), first
     gone: list[int] = []
     evidence = torch.zeros(len(kept), len(contrast.patched.examples), dtype=torch.double)
-    missed = _missed(contrast, kept)
+    missed, fresh = _missed(contrast, kept), True
     while kept.any():
-        leaving = _leaving(contrast, kept, missed.mean(1), threshold)
-        if leaving:
-            gone += leaving
-            kept[leaving] = False
-            evidence[leaving] = missed[leaving]
-            missed = _missed(contrast, kept) if kept.any() else missed
+        expected = [each for each in missed.mean(1).argsort().tolist() if kept[each]]
+        expected = [each for each in expected if missed[each].mean() <= threshold]
+        leaving = _leaving(contrast, kept, expected, threshold)
+        if not leaving and fresh and expected:
+            # By itself the least missed edge was measured to be within the threshold.
+            leaving = expected[:1]
+        gone += leaving
+        evidence[leaving] = missed[leaving]
+        kept[leaving] = False
+        if len(leaving) == len(expected):
+            left = missed.mean(1)[kept]
+            threshold = max(threshold * factor, float(left.min())) if len(left) else threshold
+            fresh = fresh and not leaving
+        elif not kept.any():
+            break
         else:
-            threshold = max(threshold * factor, float(missed.mean(1).min()))
+            missed, fresh = _missed(contrast, kept), True
     scores = torch.zeros(len(gone), dtype=torch.double)
     scores[gone] = torch.arange(1, len(gone) + 1, dtype=torch.double)
     return Scores(contrast.graph, "pruning", scores, evidence)
@@ -59,16 +69,13 @@ def _missed(contrast: Contrast, kept: Bool[Tensor, "edge"]) -> Float[Tensor, "ed
 
 
 def _leaving(
-    contrast: Contrast, kept: Bool[Tensor, "edge"], missed: Float[Tensor, "edge"], threshold: float
+    contrast: Contrast, kept: Bool[Tensor, "edge"], expected: list[int], threshold: float
 ) -> list[int]:
-    """The most edges that may go together, the least missed first; none if not even one may."""
-    order = [number for number in missed.argsort().tolist() if missed[number] <= threshold]
-    if not order:
-        return []
-    counts = sorted({max(1, round(len(order) * share)) for share in TOGETHER})
+    """The first of these edges, as many as may go together."""
+    counts = sorted({max(1, round(len(expected) * share)) for share in TOGETHER}) if expected else []
     masks = kept.to(contrast.every).repeat(len(counts), 1)
     for mask, count in zip(masks, counts, strict=True):
-        mask[order[:count]] = 0
-    far = contrast.divergence(masks).double().mean(1).tolist()
+        mask[expected[:count]] = 0
+    far = contrast.divergence(masks).double().mean(1).tolist() if expected else []
     fine = [count for count, each in zip(counts, far, strict=True) if each <= threshold]
-    return order[: fine[-1]] if fine else order[:1]
+    return expected[: fine[-1]] if fine else []
