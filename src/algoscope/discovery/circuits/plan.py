@@ -72,7 +72,8 @@ class Plan:
         self.mixings: dict[Component, Mixing] = {}
         self.sums: dict[Component, tuple[Tensor, Tensor]] = {}
         """For each sender: the sums of all outputs up to it, each from a sum before it and an output."""
-        self.heard = self._heard()
+        self.heard = heard(graph, any_place(kept).any(0).tolist())
+        """Components from which, in some mask, something may get to the answer."""
         self._nobody = torch.zeros(len(kept), dtype=torch.long, device=kept.device)
         self._outputs: list[Int[Tensor, "variant"] | None] = []
         self.mostly = not kept.requires_grad and bool((kept == 1).float().mean() > 0.5)
@@ -103,14 +104,6 @@ class Plan:
                 mlp = Component.mlp(layer)
                 self._write(mlp, self._read([(mlp, "in")]) if mlp in self.heard else None)
         self._read([(ANSWER, "in")])
-
-    def _heard(self) -> set[Component]:
-        """Components from which, in some mask, something may get to the answer."""
-        heard, kept = {ANSWER}, any_place(self.kept).any(0).tolist()
-        for (receiver, _), edges in reversed(self.graph.inputs.items()):
-            if receiver in heard:
-                heard |= {sender for sender, one in zip(self.graph.senders, kept[edges], strict=False) if one}
-        return heard
 
     def _write(self, sender: Component, which: Int[Tensor, "variant"] | None) -> None:
         """The kinds of the next sender's output; None if nobody hears it."""
@@ -172,6 +165,15 @@ class Plan:
         picked = [None if count == 1 else which[chosen] for count, which in zip(streams, whiches, strict=True)]
         self.mixings[head] = Mixing((rows[0], rows[1], rows[2]), (picked[0], picked[1], picked[2]), found)
         return found
+
+
+def heard(graph: Graph, kept: Sequence[bool]) -> set[Component]:
+    """Components from which something may get to the answer through the edges that are kept."""
+    found = {ANSWER}
+    for (receiver, _), edges in reversed(graph.inputs.items()):
+        if receiver in found:
+            found |= {sender for sender, one in zip(graph.senders, kept[edges], strict=False) if one}
+    return found
 
 
 def any_place(kept: Shares) -> Bool[Tensor, "variant edge"]:

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from algoscope.discovery.circuits.contrast import Contrast
+from algoscope.discovery.circuits.plan import heard
 from algoscope.discovery.circuits.scores import Scores
 
 FIRST, FACTOR = 1e-4, 2.0
@@ -31,33 +32,33 @@ def pruning(contrast: Contrast, first: float = FIRST, factor: float = FACTOR) ->
     kept, threshold = contrast.every.bool(), first
     gone: list[int] = []
     evidence = torch.zeros(len(kept), len(contrast.patched.examples), dtype=torch.double)
-    missed, fresh = _missed(contrast, kept), True
+    missed, fresh = _missed(contrast, kept, kept), True
     while kept.any():
-        expected = [each for each in missed.mean(1).argsort().tolist() if kept[each]]
-        expected = [each for each in expected if missed[each].mean() <= threshold]
+        mean = missed.mean(1)
+        expected = [each for each in mean.argsort().tolist() if kept[each] and mean[each] <= threshold]
         leaving = _leaving(contrast, kept, expected, threshold)
-        if not leaving and fresh and expected:
+        if not expected:
+            threshold = max(threshold * factor, float(mean[kept].min()))
+        elif leaving or fresh:
             # By itself the least missed edge was measured to be within the threshold.
-            leaving = expected[:1]
-        gone += leaving
-        evidence[leaving] = missed[leaving]
-        kept[leaving] = False
-        if len(leaving) == len(expected):
-            left = missed.mean(1)[kept]
-            threshold = max(threshold * factor, float(left.min())) if len(left) else threshold
-            fresh = fresh and not leaving
-        elif not kept.any():
-            break
+            leaving = leaving or expected[:1]
+            gone += leaving
+            evidence[leaving] = missed[leaving]
+            kept[leaving] = False
+            missed[_unheard(contrast, kept)] = 0
+            fresh = False
         else:
-            missed, fresh = _missed(contrast, kept), True
+            again = torch.zeros_like(kept)
+            again[expected] = True
+            missed[again.cpu()], fresh = _missed(contrast, kept, again)[again.cpu()], True
     scores = torch.zeros(len(gone), dtype=torch.double)
     scores[gone] = torch.arange(1, len(gone) + 1, dtype=torch.double)
     return Scores(contrast.graph, "pruning", scores, evidence)
 
 
-def _missed(contrast: Contrast, kept: Bool[Tensor, "edge"]) -> Float[Tensor, "edge example"]:
+def _missed(contrast: Contrast, kept: Bool[Tensor, "edge"], asked: Bool[Tensor, "edge"]) -> Float[Tensor, "edge example"]:
     """How far each example is from the whole model with each edge gone too; infinitely for those gone."""
-    left = kept.nonzero()[:, 0]
+    left = asked.nonzero()[:, 0]
     masks = kept.to(contrast.every).repeat(len(left), 1)
     masks[torch.arange(len(left)), left] = 0
     examples = contrast.patched.examples
@@ -79,3 +80,10 @@ def _leaving(
     far = contrast.divergence(masks).double().mean(1).tolist() if expected else []
     fine = [count for count, each in zip(counts, far, strict=True) if each <= threshold]
     return expected[: fine[-1]] if fine else []
+
+
+def _unheard(contrast: Contrast, kept: Bool[Tensor, "edge"]) -> Bool[Tensor, "edge"]:
+    """The edges from whose receivers nothing gets to the answer any more."""
+    pairs = contrast.patched.pairs
+    reached = heard(pairs, kept.view(len(pairs.edges), -1).any(1).tolist())
+    return torch.tensor([edge.receiver not in reached for edge in contrast.graph.edges])
