@@ -31,8 +31,9 @@ from algoscope.tasks.task import Examples
 
 Stream = Float[Tensor, "different batch position d_model"]
 
-TOGETHER = 2**14
-"""Numbers in the stream of the inputs that are run together: 64 KiB in float32, so that sums stay in cache."""
+TOGETHER, FEW = 2**14, 2**17
+"""Numbers in the stream of the inputs that are run together: 64 KiB in float32, so that sums stay in cache.
+Of few masks, whose work is less than what each part costs anyway, 512 KiB."""
 HELD = 2**25
 """Numbers of the stream that are held at a time, over all variants: 128 MiB in float32."""
 
@@ -77,30 +78,37 @@ class Patched:
 
     def in_parts(self, kept: Kept) -> Iterator[tuple[slice, Float[Tensor, "part row class"]]]:
         """The logits of many masks, a part at a time, so that memory does not grow with their number."""
-        most = max(part.examples.tokens.numel() for part, _ in self.parts)
+        parts = self.many if len(kept) > FEW // TOGETHER else self.few
+        most = max(part.examples.tokens.numel() for part, _ in parts)
         size = max(1, HELD // (len(self.graph.senders) * most * self.model.config.d_model))
+        rows = self.rows(parts)
         for start in range(0, len(kept), size):
             these = slice(start, start + size)
             plan = self.plan(kept[these])
-            found = [Run(part, plan).logits() for part, _ in self.parts]
-            yield these, torch.cat(found, 1)[:, self.rows]
+            yield these, torch.cat([Run(part, plan).logits() for part, _ in parts], 1)[:, rows]
 
     @cached_property
-    def parts(self) -> list[tuple[Patched, Int[Tensor, "part"]]]:
+    def many(self) -> list[Part]:
+        """The inputs as they are run on many masks."""
+        return self.parts(TOGETHER)
+
+    @cached_property
+    def few(self) -> list[Part]:
+        """The inputs as they are run on few masks."""
+        return self.parts(FEW)
+
+    def parts(self, together: int) -> list[Part]:
         """Inputs of about the same length, without the positions that can't matter; and their numbers."""
-        most = TOGETHER // self.model.config.d_model
-        return [
-            (self.part(numbers, length), numbers)
-            for numbers, length in groups(lengths(self.model.config, self.examples), most)
-        ]
+        length = lengths(self.model.config, self.examples)
+        found = groups(length, together // self.model.config.d_model)
+        return [(self.part(numbers, length), numbers) for numbers, length in found]
 
-    @cached_property
-    def rows(self) -> Int[Tensor, "row"]:
+    def rows(self, parts: list[Part]) -> Int[Tensor, "row"]:
         """Where the answer of each row stands among those of all parts."""
         number = torch.zeros_like(self.examples.answered, dtype=torch.long)
         number[self.examples.answered] = torch.arange(len(self.examples.labels), device=number.device)
-        return torch.cat([part.examples.at_answers(number[some, : part.examples.tokens.shape[1]])
-                          for part, some in self.parts]).argsort()  # fmt: skip
+        found = [part.examples.at_answers(number[some, : part.examples.tokens.shape[1]]) for part, some in parts]
+        return torch.cat(found).argsort()
 
     def part(self, numbers: Int[Tensor, "part"], length: int) -> Patched:
         """The same on some of the inputs, of each only the first positions."""
@@ -279,3 +287,7 @@ class Run:
 def _some(values: Stream, rows: Rows) -> Stream:
     # Much faster than `values[rows]`.
     return values if rows is None else values.index_select(0, rows)
+
+
+Part = tuple[Patched, Int[Tensor, "part"]]
+"""Some of the inputs, and which of all they are."""
