@@ -23,6 +23,7 @@ bench: $(READY) .venv-bench-tl2/.ready .venv-bench-tl4/.ready
 	$(BIN)/python benchmarks/sweep.py
 	$(BIN)/python benchmarks/neurons_memory.py
 	$(BIN)/python benchmarks/study.py
+	$(BIN)/python benchmarks/circuits.py
 
 clean:
 	rm -rf .venv .venv-bench-tl2 .venv-bench-tl4 algoscope-out

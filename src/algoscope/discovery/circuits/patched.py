@@ -107,7 +107,9 @@ class Patched:
         """Where the answer of each row stands among those of all parts."""
         number = torch.zeros_like(self.examples.answered, dtype=torch.long)
         number[self.examples.answered] = torch.arange(len(self.examples.labels), device=number.device)
-        found = [part.examples.at_answers(number[some, : part.examples.tokens.shape[1]]) for part, some in parts]
+        found = [
+            part.examples.at_answers(number[some, : part.examples.tokens.shape[1]]) for part, some in parts
+        ]
         return torch.cat(found).argsort()
 
     def part(self, numbers: Int[Tensor, "part"], length: int) -> Patched:
@@ -148,14 +150,18 @@ class Run:
     def __init__(self, patched: Patched, plan: Plan) -> None:
         self.patched, self.model, self.plan = patched, patched.model, plan
         self.read: dict[Reader, Stream] = {}
-        """The different streams that each receiver read, before its norm; the last layer's queries and what is
-        after them at the answers alone."""
+        """The different streams that each receiver read, before its norm.
+
+        Of the last layer's queries, and of what is after them, at the answers alone.
+        """
         self.outputs: list[Tensor | None] = []
         """What each sender wrote, no two values alike; None for one that nobody hears."""
         self.instead: list[Tensor] = []
         self.moved: dict[tuple[int, int], Tensor] = {}
         """Of some outputs, how far they are from what stands in their place."""
-        self.base = patched.replaced.outputs.new_zeros(*patched.examples.tokens.shape, self.model.config.d_model)
+        self.base = patched.replaced.outputs.new_zeros(
+            *patched.examples.tokens.shape, self.model.config.d_model
+        )
         self.whole = self.base[None] if plan.mostly else None
         """The different streams with every output kept, where masks keep most of them."""
         self.at: Int[Tensor, "position"] | None = None
@@ -173,7 +179,9 @@ class Run:
             if config.d_mlp:
                 mlp = Component.mlp(layer)
                 self._write(mlp, self._mlp(mlp) if mlp in self.plan.heard else None)
-        rows = self._normed((ANSWER, "in"), model.ln_final, "ln_final")[:, self._here(self.patched.examples.answered)]
+        rows = self._normed((ANSWER, "in"), model.ln_final, "ln_final")[
+            :, self._here(self.patched.examples.answered)
+        ]
         logits: Tensor = rows @ model.W_U + model.b_U
         return logits[self.plan.readings[ANSWER, "in"].which[ANSWER, "in"]]
 
@@ -203,7 +211,7 @@ class Run:
         self.moved = {}
 
     def _normed(self, reader: Reader, norm: Norm, name: str) -> Stream:
-        """The streams that a reader, and others like it, read, through their norm, whose scale may be frozen."""
+        """What a reader, and others like it, read, through their norm, whose scale may be frozen."""
         reading, gradients = self.plan.readings[reader], self.plan.kept.requires_grad
         if self.whole is None or reading.starts is None:
             read = self.base.repeat(len(reading.terms), 1, 1, 1)
@@ -241,12 +249,15 @@ class Run:
 
     def _heads(self, layer: int) -> dict[Component, Stream | None]:
         """What each head of a layer writes; None if nobody hears it."""
-        heard, normed = self.plan.heads(layer), {}
+        heard = self.plan.heads(layer)
+        normed: dict[Input, Stream] = {}
         for letters in self.plan.letters(layer):
             if len(letters) == 1:
                 self._narrow()
             if heard:
-                found = self._normed((heard[0], letters[0]), self.model.block(layer).ln1, f"blocks.{layer}.ln1")
+                found = self._normed(
+                    (heard[0], letters[0]), self.model.block(layer).ln1, f"blocks.{layer}.ln1"
+                )
                 normed |= dict.fromkeys(letters, found)
         heads = [Component.of(Head(layer, index)) for index in range(self.model.config.n_heads)]
         return {head: self._head(head, normed) if head in heard else None for head in heads}
@@ -256,7 +267,7 @@ class Run:
         attention, index, mixing = self.model.block(head.layer).attn, head.index, self.plan.mixings[head]
         q, k, v = (_some(normed[letter], rows) for letter, rows in zip(LETTERS, mixing.rows, strict=True))
         q = functional.linear(q, attention.W_Q[index].T, attention.b_Q[index])
-        # Few queries ask the stream itself, as `Attention.mix_unprojected` does: no keys or values are formed.
+        # Few queries ask the stream itself, as in `Attention.mix_unprojected`: no keys or values are formed.
         few = self.at is not None and len(self.at) < attention.d_head
         if few:
             q = q @ attention.W_K[index].T
@@ -272,7 +283,8 @@ class Run:
         z = (scores if bias is None else scores + bias).softmax(-1) @ v
         if few:
             z = z @ attention.W_V[index] + attention.b_V[index]
-        return z @ attention.W_O[index]
+        found: Tensor = z @ attention.W_O[index]
+        return found
 
     def _mlp(self, mlp: Component) -> Stream:
         """What an MLP writes."""

@@ -45,7 +45,7 @@ class Reading:
     """The different streams that several readers of the same senders read."""
 
     starts: Int[Tensor, "different"] | None
-    """Which stream with every output each is taken from; -1 for one that starts from nothing, as all do if None."""
+    """Which stream with every output each is taken from; -1 for nothing, as for all if None."""
     terms: tuple[list[Term], ...]
     which: Mapping[Reader, Int[Tensor, "variant"]]
     """Which of the streams each variant reads."""
@@ -129,7 +129,8 @@ class Plan:
         by_reader = dict(zip(readers, which.view(len(readers), -1), strict=True))
         reading = Reading(*self._sums(kept[chosen], kinds[chosen], chosen % len(self.kept)), by_reader)
         self.readings |= dict.fromkeys(readers, reading)
-        return by_reader[readers[-1]]
+        last: Tensor = by_reader[readers[-1]]
+        return last
 
     def _sums(
         self,
@@ -162,7 +163,9 @@ class Plan:
             rows.append(None if len(used) == len(reading.terms) else used)
             whiches.append(which)
         chosen, found = different(torch.stack(whiches, 1))
-        picked = [None if count == 1 else which[chosen] for count, which in zip(streams, whiches, strict=True)]
+        picked = [
+            None if count == 1 else which[chosen] for count, which in zip(streams, whiches, strict=True)
+        ]
         self.mixings[head] = Mixing((rows[0], rows[1], rows[2]), (picked[0], picked[1], picked[2]), found)
         return found
 

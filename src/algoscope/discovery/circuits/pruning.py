@@ -56,7 +56,9 @@ def pruning(contrast: Contrast, first: float = FIRST, factor: float = FACTOR) ->
     return Scores(contrast.graph, "pruning", scores, evidence)
 
 
-def _missed(contrast: Contrast, kept: Bool[Tensor, "edge"], asked: Bool[Tensor, "edge"]) -> Float[Tensor, "edge example"]:
+def _missed(
+    contrast: Contrast, kept: Bool[Tensor, "edge"], asked: Bool[Tensor, "edge"]
+) -> Float[Tensor, "edge example"]:
     """How far each example is from the whole model with each edge gone too; infinitely for those gone."""
     left = asked.nonzero()[:, 0]
     masks = kept.to(contrast.every).repeat(len(left), 1)
