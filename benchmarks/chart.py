@@ -34,6 +34,11 @@ def main() -> None:
     figure.update_xaxes(title="seconds for 252 interventions on 50 strings (median)", rangemode="tozero")
     figure.update_yaxes(autorange="reversed", automargin=True)
     figure.update_layout(template=LOOK, width=SIZE[0], height=SIZE[1], margin={"t": 10, "r": 110})
+    picture(figure, PICTURE, SIZE)
+
+
+def picture(figure: go.Figure, path: Path, size: tuple[int, int]) -> None:
+    """Draws a figure with chromium."""
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "chart.html"
         figure.write_html(page, include_plotlyjs=True, config={"displayModeBar": False})
@@ -47,8 +52,8 @@ def main() -> None:
             "--no-first-run",
         ]
         command += ["--disable-background-networking", f"--user-data-dir={folder}/profile"]
-        command += [f"--window-size={SIZE[0]},{SIZE[1]}", "--force-device-scale-factor=2"]
-        command += ["--virtual-time-budget=5000", f"--screenshot={PICTURE}", page.as_uri()]
+        command += [f"--window-size={size[0]},{size[1]}", "--force-device-scale-factor=2"]
+        command += ["--virtual-time-budget=5000", f"--screenshot={path}", page.as_uri()]
         subprocess.run(command, check=True, capture_output=True)
 
 

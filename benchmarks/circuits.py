@@ -1,9 +1,15 @@
-"""All single edges of a bracket model, beside a loop of one fused forward pass each; and whole searches."""
+"""All single edges of a bracket model, beside a loop of one fused forward pass each; and whole searches.
+
+    python benchmarks/circuits.py
+
+Then the cost of three methods on random models, against their heads and their layers.
+"""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Iterator
 
 import torch
 from measure import Contender, race, report, timed
@@ -11,37 +17,56 @@ from plain import Plain
 from workload import RESULTS, bracket_workload
 
 import algoscope
-from algoscope.discovery.circuits.contrast import resampled
+from algoscope.discovery.circuits.contrast import Contrast, resampled
 from algoscope.discovery.circuits.exact import exact
 from algoscope.discovery.circuits.find import contrasts, find
+from algoscope.discovery.circuits.gradients import eap_ig_inputs
+from algoscope.discovery.circuits.pruning import pruning
+from algoscope.discovery.circuits.scores import Method
+from algoscope.model.config import Config
+from algoscope.model.transformer import Transformer
 from algoscope.tasks import registry
 from algoscope.tasks.brackets import Brackets
+from algoscope.tasks.task import Examples
 
 PAIRS, ROUNDS = 100, 3
+HEADS, LAYERS = (1, 2, 4, 8), (1, 2, 3, 4)
+"""Sizes of random models: heads of one with two layers, layers of one with four heads."""
+METHODS: dict[str, Method] = {"exact": exact, "EAP-IG (inputs)": eap_ig_inputs, "pruning": pruning}
 
 
 def main() -> None:
     torch.set_num_threads(2)
+    results = {"exact": edges(), "searches": searches(), "cost": cost()}
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "circuits.json").write_text(json.dumps(results, indent=1) + "\n")
+
+
+def edges() -> dict[str, object]:
+    """Exact scores of all single edges, and as many forward passes."""
     model = bracket_workload().model
     examples, partners = Brackets().contrasts(PAIRS, 0)
     contrast = resampled(model, examples, partners)
     plain, count = Plain(model.config, model.state_dict()), len(contrast.graph.edges)
 
-    @torch.no_grad()
-    def loop() -> None:
-        for _ in range(count):
-            plain(contrast.patched.examples.tokens)
+    def loop(batches: list[torch.Tensor]) -> Callable[[], None]:
+        @torch.no_grad()
+        def once() -> None:
+            for _ in range(count):
+                for batch in batches:
+                    plain(batch)
 
+        return once
+
+    unpadded = [part.examples.tokens for part, _ in contrast.patched.many]
     contenders = [
         Contender("algoscope", timed(lambda: exact(contrast))),
-        Contender("plain PyTorch loop", timed(loop)),
+        Contender("plain PyTorch loop", timed(loop([contrast.patched.examples.tokens]))),
+        Contender("plain PyTorch loop, sorted by length", timed(loop(unpadded))),
     ]
     others = race(contenders, ROUNDS)
-    results: dict[str, object] = {"edges": count}
-    results["exact"] = report(f"{count} single edges, {PAIRS} pairs", contenders, "algoscope", others)
-    results["searches"] = searches()
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "circuits.json").write_text(json.dumps(results, indent=1) + "\n")
+    title = f"{count} single edges, {PAIRS} pairs"
+    return {"edges": count, **report(title, contenders, "algoscope", others)}
 
 
 def searches() -> dict[str, float]:
@@ -57,6 +82,46 @@ def searches() -> dict[str, float]:
             f"{circuit.fresh.faithfulness:.3f} on other pairs"
         )
     return found
+
+
+def cost() -> dict[str, list[dict[str, float]]]:
+    """Seconds of each method on random models of growing size."""
+    sizes = {"heads": [(2, heads) for heads in HEADS], "layers": [(layers, 4) for layers in LAYERS]}
+    return {against: list(costs(pairs)) for against, pairs in sizes.items()}
+
+
+def costs(sizes: list[tuple[int, int]]) -> Iterator[dict[str, float]]:
+    """For each number of layers and heads, the seconds of each method."""
+    for layers, heads in sizes:
+        contrast = drawn(layers, heads)
+        found: dict[str, float] = {"layers": layers, "heads": heads, "edges": len(contrast.graph.edges)}
+        for name, method in METHODS.items():
+            start = time.perf_counter()
+            method(contrast)
+            found[name] = time.perf_counter() - start
+        print(", ".join(f"{name} {value:.3g}" for name, value in found.items()))
+        yield found
+
+
+def drawn(layers: int, heads: int, inputs: int = 50, seq: int = 16) -> Contrast:
+    """A random model on random inputs that are answered at their last place."""
+    config = Config(
+        n_layers=layers, d_model=64, n_heads=heads, d_head=16, n_ctx=seq, d_vocab=10, d_vocab_out=2,
+        d_mlp=256, act_fn="relu", attention_dir="causal", normalization_type="LN",
+    )  # fmt: skip
+    generator = torch.Generator().manual_seed(0)
+    answered = torch.zeros(inputs, seq, dtype=torch.bool)
+    answered[:, -1] = True
+    one, other = (
+        Examples(
+            torch.randint(0, 10, (inputs, seq), generator=generator),
+            torch.full((inputs,), label),
+            {},
+            answered,
+        )
+        for label in (0, 1)
+    )
+    return resampled(Transformer(config, seed=0).requires_grad_(False), one, other)
 
 
 if __name__ == "__main__":

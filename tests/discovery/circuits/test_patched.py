@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from algoscope.analysis.accuracy import answer_logits
 from algoscope.discovery.circuits.graph import Graph
-from algoscope.discovery.circuits.patched import Patched, different
+from algoscope.discovery.circuits.patched import Patched, Run
 from algoscope.discovery.circuits.places import Places
 from algoscope.discovery.circuits.replaced import Written, averaged, nothing, written
 from algoscope.tasks.task import Examples
@@ -103,8 +104,20 @@ def test_a_component_that_no_kept_edge_reaches_is_not_run(model, monkeypatch):
     examples = random_examples(0)
     patched = Patched(model, examples, nothing(model, examples))
     direct = torch.tensor([[float(str(edge) == "token embedding to answer") for edge in patched.graph.edges]])
-    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", None)
+    monkeypatch.setattr(Run, "_head", None)
     assert patched.logits(direct.double()).shape == (1, 5, 3)
+
+
+@pytest.mark.parametrize("direction", ["causal", "bidirectional"])
+def test_inputs_of_other_lengths_are_answered_in_their_order(direction, monkeypatch):
+    model, examples = random_model(1, attention_dir=direction), random_examples(0, several=True)
+    examples.tokens[3, 2:] = examples.tokens[4, 5:] = 6
+    patched = Patched(model, examples, written(model, random_examples(1, several=True)))
+    masks = drawn_masks(patched, 5, 0)
+    monkeypatch.setattr("algoscope.discovery.circuits.patched.FEW", 8 * 6)
+    ((_, found),) = patched.in_parts(masks)
+    assert len(patched.few) > 2
+    torch.testing.assert_close(found, patched.logits(masks))
 
 
 def test_parts_hold_few_masks_at_a_time(model, monkeypatch):
@@ -115,13 +128,6 @@ def test_parts_hold_few_masks_at_a_time(model, monkeypatch):
     parts = list(patched.in_parts(masks))
     assert [len(logits) for _, logits in parts] == [2, 2, 2, 1]
     torch.testing.assert_close(torch.cat([logits for _, logits in parts]), patched.logits(masks))
-
-
-def test_different_names_one_variant_of_each_kind():
-    keys = torch.tensor([[1, 2], [3, 4], [1, 2], [1, 5]])
-    chosen, which = different(keys)
-    assert len(chosen) == 3
-    assert torch.equal(keys[chosen][which], keys)
 
 
 def test_means_leave_padding_out(model):

@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from algoscope.discovery.circuits.graph import Graph
-from algoscope.discovery.circuits.patched import Kept, Patched
+from algoscope.discovery.circuits.patched import Patched
 from algoscope.discovery.circuits.places import Places
+from algoscope.discovery.circuits.plan import Kept
 from algoscope.discovery.circuits.replaced import Written, averaged, nothing, written
 from algoscope.errors import UserError
 from algoscope.model.transformer import Transformer

@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from algoscope.discovery.circuits.contrast import Contrast
-from algoscope.discovery.circuits.patched import Kept, Patched, Run
+from algoscope.discovery.circuits.patched import Patched, Run
+from algoscope.discovery.circuits.plan import Kept
 from algoscope.discovery.circuits.replaced import written
 from algoscope.discovery.circuits.scores import Scores, from_examples
 from algoscope.model.component import POSITION, TOKEN
@@ -59,20 +60,22 @@ def _attributed(contrast: Contrast, masks: Kept) -> Float[Tensor, "edge example"
     patched = contrast.patched
     moved = written(patched.model, patched.examples).outputs - patched.replaced.outputs
     with torch.enable_grad():
-        run = Run(patched, masks.clone().requires_grad_())
+        run = Run(patched, patched.plan(masks.clone().requires_grad_()))
         total = contrast.measured(run.logits()).sum()
-        reads = {place: read.values for place, read in run.reads.items()}
-        gradients = torch.autograd.grad(total, list(reads.values()), allow_unused=True)
-    found = torch.zeros(len(contrast.graph.edges), len(patched.examples), device=masks.device)
+        streams = list({id(stream): stream for stream in run.read.values()}.values())
+        found = torch.autograd.grad(total, streams, allow_unused=True)
+        by_stream = {id(stream): gradient for stream, gradient in zip(streams, found, strict=True)}
+    effects = torch.zeros(len(contrast.graph.edges), len(patched.examples), device=masks.device)
     where = _one_hot(patched)
-    for place, gradient in zip(reads, gradients, strict=True):
+    for place, stream in run.read.items():
+        gradient, own = by_stream[id(stream)], run.plan.readings[place].which[place].unique()
         if gradient is not None:
             edges = contrast.graph.inputs[place]
             at = None if gradient.shape[2] == moved.shape[2] else run.at
             senders = _at(moved[: (edges.stop - edges.start) // where.shape[2]], 2, at)
-            by_position = torch.einsum("bsd,nbsd->nbs", gradient.sum(0), senders)
-            found[edges] = torch.einsum("nbs,bsp->npb", by_position, _at(where, 1, at)).flatten(0, 1)
-    return found
+            by_position = torch.einsum("bsd,nbsd->nbs", gradient[own].sum(0), senders)
+            effects[edges] = torch.einsum("nbs,bsp->npb", by_position, _at(where, 1, at)).flatten(0, 1)
+    return effects
 
 
 def _one_hot(patched: Patched) -> Float[Tensor, "batch seq place"]:

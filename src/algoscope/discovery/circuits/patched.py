@@ -13,45 +13,29 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.nn import functional
 
-from algoscope.discovery.circuits.graph import Graph, Input
+from algoscope.discovery.circuits.graph import LETTERS, Graph, Input
+from algoscope.discovery.circuits.lengths import groups, lengths
 from algoscope.discovery.circuits.places import Places
+from algoscope.discovery.circuits.plan import Kept, Plan, Reader, Rows, Term
 from algoscope.discovery.circuits.replaced import Written
 from algoscope.model.component import ANSWER, POSITION, TOKEN, Component
 from algoscope.model.head import Head
 from algoscope.model.norms import Norm
-from algoscope.model.sites import Taps
+from algoscope.model.sites import Site, Taps
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
 
-Kept = Float[Tensor, "variant edge"]
-"""How much of each edge is kept: 1 for what the sender wrote, 0 for what is put in its place."""
-
-Shares = Float[Tensor, "variant edge"] | Float[Tensor, "variant edge place"]
-"""The same with the places of an edge apart, where there are several."""
-
-Different = tuple[Int[Tensor, "different"], Int[Tensor, "variant"]]
-"""One variant of each kind, and the kind of each variant."""
-
 Stream = Float[Tensor, "different batch position d_model"]
 
+TOGETHER, FEW = 2**14, 2**17
+"""Numbers in the stream of the inputs that are run together: 64 KiB in float32, so that sums stay in cache.
+Of few masks, whose work is less than what each part costs anyway, 512 KiB."""
 HELD = 2**25
 """Numbers of the stream that are held at a time, over all variants: 128 MiB in float32."""
-
-
-@dataclass(frozen=True, eq=False)
-class Each:
-    """A value for each variant, of which only the different ones are held."""
-
-    values: Float[Tensor, "different batch seq d"]
-    which: Int[Tensor, "variant"]
-
-    def of(self, variants: Int[Tensor, "some"]) -> Float[Tensor, "#some batch seq d"]:
-        """The values of these variants; a single one stands for all."""
-        return self.values if len(self.values) == 1 else self.values[self.which[variants]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,17 +56,73 @@ class Patched:
     def graph(self) -> Graph:
         return Graph(self.model.config, self.places.names if self.places else ("",))
 
+    @cached_property
+    def pairs(self) -> Graph:
+        """The graph without places: an edge for each pair of a sender and an input."""
+        return Graph(self.model.config) if self.places else self.graph
+
     def logits(self, kept: Kept) -> Float[Tensor, "variant row class"]:
         """The logits at each answer with these shares of the edges kept."""
-        return Run(self, kept).logits()
+        return Run(self, self.plan(kept)).logits()
+
+    def plan(self, kept: Kept) -> Plan:
+        """What these masks have in common, on any of the inputs."""
+        same = {
+            part
+            for part, value, instead in zip(
+                (TOKEN, POSITION), self.embedded, self.replaced.outputs, strict=False
+            )
+            if torch.equal(value, instead.expand_as(value))
+        }
+        return Plan(self.pairs, kept.unflatten(1, (len(self.pairs.edges), -1)) if self.places else kept, same)
 
     def in_parts(self, kept: Kept) -> Iterator[tuple[slice, Float[Tensor, "part row class"]]]:
         """The logits of many masks, a part at a time, so that memory does not grow with their number."""
-        each = len(self.graph.senders) * self.examples.tokens.numel() * self.model.config.d_model
-        size = max(1, HELD // each)
+        parts = self.many if len(kept) > FEW // TOGETHER else self.few
+        most = max(part.examples.tokens.numel() for part, _ in parts)
+        size = max(1, HELD // (len(self.graph.senders) * most * self.model.config.d_model))
+        rows = self.rows(parts)
         for start in range(0, len(kept), size):
-            part = slice(start, start + size)
-            yield part, self.logits(kept[part])
+            these = slice(start, start + size)
+            plan = self.plan(kept[these])
+            yield these, torch.cat([Run(part, plan).logits() for part, _ in parts], 1)[:, rows]
+
+    @cached_property
+    def many(self) -> list[Part]:
+        """The inputs as they are run on many masks."""
+        return self.parts(TOGETHER)
+
+    @cached_property
+    def few(self) -> list[Part]:
+        """The inputs as they are run on few masks."""
+        return self.parts(FEW)
+
+    def parts(self, together: int) -> list[Part]:
+        """Inputs of about the same length, without the positions that can't matter; and their numbers."""
+        length = lengths(self.model.config, self.examples)
+        found = groups(length, together // self.model.config.d_model)
+        return [(self.part(numbers, length), numbers) for numbers, length in found]
+
+    def rows(self, parts: list[Part]) -> Int[Tensor, "row"]:
+        """Where the answer of each row stands among those of all parts."""
+        number = torch.zeros_like(self.examples.answered, dtype=torch.long)
+        number[self.examples.answered] = torch.arange(len(self.examples.labels), device=number.device)
+        found = [
+            part.examples.at_answers(number[some, : part.examples.tokens.shape[1]]) for part, some in parts
+        ]
+        return torch.cat(found).argsort()
+
+    def part(self, numbers: Int[Tensor, "part"], length: int) -> Patched:
+        """The same on some of the inputs, of each only the first positions."""
+        some, instead = self.examples[numbers], self.replaced.outputs
+        ids = None if some.position_ids is None else some.position_ids[:, :length]
+        return Patched(
+            self.model,
+            Examples(some.tokens[:, :length], some.labels, {}, some.answered[:, :length], ids),
+            Written((instead if instead.shape[1] == 1 else instead[:, numbers])[:, :, :length].contiguous()),
+            None if self.places is None else Places(self.places.names, self.places.where[numbers, :length]),
+            {site: scale[numbers, :length] for site, scale in self.scales.items()},
+        )
 
     @cached_property
     def bias(self) -> Float[Tensor, "#batch #query key"] | None:
@@ -92,159 +132,174 @@ class Patched:
     @cached_property
     def embedded(self) -> tuple[Tensor, Tensor]:
         """The token and the position embedding of each place."""
-        token = self.model.W_E[self.examples.tokens.long()]
-        taps = Taps(self.model.sites)
-        return token, self.model.embedded(self.examples.tokens, taps, self.examples.position_ids) - token
+        found: list[Tensor] = []
+
+        def keep(value: Tensor, _: Site) -> Tensor:
+            found.append(value)
+            return value
+
+        taps = Taps(self.model.sites, [(site, keep) for site in ("hook_embed", "hook_pos_embed")])
+        self.model.embedded(self.examples.tokens, taps, self.examples.position_ids)
+        token, position = found
+        return token, position
 
 
 class Run:
     """One batch of masks on its way through the model."""
 
-    def __init__(self, patched: Patched, kept: Kept) -> None:
-        self.patched, self.model, self.graph = patched, patched.model, Graph(patched.model.config)
-        self.kept: Shares = kept.unflatten(1, (len(self.graph.edges), -1)) if patched.places else kept
-        self.reads: dict[tuple[Component, Input], Each] = {}
-        """What each receiver read; the last layer's queries and what is after them at the answers alone."""
-        self.outputs: list[Each | None] = []
-        self.base = torch.zeros_like(patched.replaced.outputs[0])
+    def __init__(self, patched: Patched, plan: Plan) -> None:
+        self.patched, self.model, self.plan = patched, patched.model, plan
+        self.read: dict[Reader, Stream] = {}
+        """The different streams that each receiver read, before its norm.
+
+        Of the last layer's queries, and of what is after them, at the answers alone.
+        """
+        self.outputs: list[Tensor | None] = []
+        """What each sender wrote, no two values alike; None for one that nobody hears."""
+        self.instead: list[Tensor] = []
+        self.moved: dict[tuple[int, int], Tensor] = {}
+        """Of some outputs, how far they are from what stands in their place."""
+        self.base = patched.replaced.outputs.new_zeros(
+            *patched.examples.tokens.shape, self.model.config.d_model
+        )
+        self.whole = self.base[None] if plan.mostly else None
+        """The different streams with every output kept, where masks keep most of them."""
         self.at: Int[Tensor, "position"] | None = None
-        self.heard = self._heard()
 
     def logits(self) -> Float[Tensor, "variant row class"]:
         """The logits at each answer."""
         config, model = self.model.config, self.model
-        every = torch.zeros(len(self.kept), dtype=torch.long, device=self.base.device)
         for part, value in zip((TOKEN, POSITION), self.patched.embedded, strict=True):
-            self._write(part, Each(value[None], every))
+            self._write(part, None if part in self.plan.same else value[None])
         for layer in range(config.n_layers):
-            heads = [Component.of(Head(layer, index)) for index in range(config.n_heads)]
-            seen = {head: self._seen(head) for head in heads if head in self.heard}
-            if layer == config.n_layers - 1:
-                self._narrow()
-            found = [self._head(head, *seen[head]) if head in seen else None for head in heads]
-            for head, output in zip(heads, found, strict=True):
+            for head, output in self._heads(layer).items():
                 self._write(head, output)
             self.base = self.base + model.block(layer).attn.b_O
+            self.whole = None if self.whole is None else self.whole + model.block(layer).attn.b_O
             if config.d_mlp:
                 mlp = Component.mlp(layer)
-                self._write(mlp, self._mlp(mlp) if mlp in self.heard else None)
-        read = self._read(ANSWER, "in")
-        return self._answers(read.values)[read.which]
+                self._write(mlp, self._mlp(mlp) if mlp in self.plan.heard else None)
+        rows = self._normed((ANSWER, "in"), model.ln_final, "ln_final")[
+            :, self._here(self.patched.examples.answered)
+        ]
+        logits: Tensor = rows @ model.W_U + model.b_U
+        return logits[self.plan.readings[ANSWER, "in"].which[ANSWER, "in"]]
 
-    def _heard(self) -> set[Component]:
-        """Components from which, in some mask, something may get to the answer."""
-        heard = {ANSWER}
-        for number in reversed(_any_place(self.kept).any(0).nonzero()[:, 0].tolist()):
-            if self.graph.edges[number].receiver in heard:
-                heard.add(self.graph.edges[number].sender)
-        return heard
-
-    def _write(self, sender: Component, output: Each | None) -> None:
-        """The output of the next sender; None if nobody hears it."""
+    def _write(self, sender: Component, output: Stream | None) -> None:
+        """The outputs of the next sender; None if nobody hears it."""
         instead = self._here(self.patched.replaced.outputs[len(self.outputs)])
         self.base = self.base + instead
-        self.outputs.append(None if output is None else Each(output.values - instead, output.which))
+        self.outputs.append(output)
+        self.instead.append(instead)
+        if self.whole is not None and output is None:
+            self.whole = self.whole + instead
+        elif self.whole is not None and output is not None:
+            before, kinds = self.plan.sums[sender]
+            self.whole = self.whole.index_select(0, before).add_(output.index_select(0, kinds))
 
     def _here(self, value: Shaped[Tensor, "batch seq *rest"]) -> Shaped[Tensor, "batch position *rest"]:
         """At the positions that are still run."""
-        return value if self.at is None else value[:, self.at]
+        return value if self.at is None else value.index_select(1, self.at)
 
     def _narrow(self) -> None:
         """From here on only answered positions are run: nobody reads the others any more."""
         self.at = self.patched.examples.answer_positions
         self.base = self._here(self.base)
-        self.outputs = [
-            None if each is None else Each(each.values[:, :, self.at], each.which) for each in self.outputs
-        ]
+        self.whole = None if self.whole is None else self.whole.index_select(2, self.at)
+        self.outputs = [None if each is None else each.index_select(2, self.at) for each in self.outputs]
+        self.instead = [self._here(each) for each in self.instead]
+        self.moved = {}
 
-    def _read(self, receiver: Component, letter: Input) -> Each:
-        """What a receiver reads."""
-        kept = self.kept[:, self.graph.inputs[receiver, letter]]
-        chosen, which = self._different(kept)
-        shares = kept[chosen]
-        read = self.base.expand(len(chosen), *self.patched.examples.tokens.shape[:1], *self.base.shape[1:])
-        for number, output in enumerate(self.outputs):
-            share = shares[:, number]
-            if output is None or not bool((share != 0).any()):
-                continue
-            read = torch.addcmul(read, self._spread(share), output.of(chosen))
-        self.reads[receiver, letter] = Each(read, which)
-        return self.reads[receiver, letter]
-
-    def _spread(self, share: Float[Tensor, "some"] | Float[Tensor, "some place"]) -> Tensor:
-        """A share for each place in the stream."""
-        if self.patched.places is None:
-            return share[:, None, None, None]
-        return share[:, self._here(self.patched.places.where)][..., None]
-
-    def _different(self, kept: Shares) -> Different:
-        """Variants of which no two read the same here, and which of them each variant is like."""
-        nobody = torch.zeros(len(kept), dtype=torch.long, device=kept.device)
-        which = torch.stack([nobody if each is None else each.which for each in self.outputs], 1)
-        # Outputs that are cut don't matter, however they differ.
-        read = torch.where(_any_place(kept), which, -1)
-        return different(torch.cat((kept.detach().flatten(1), read.to(kept)), 1))
-
-    def _seen(self, head: Component) -> tuple[Each, Each]:
-        """A head's keys and values."""
-        return self._projected(head, "k"), self._projected(head, "v")
-
-    def _projected(self, head: Component, letter: Input) -> Each:
-        """A head's queries, keys or values, from what it reads for them."""
-        read, block = self._read(head, letter), self.model.block(head.layer)
-        weight, bias = (getattr(block.attn, f"{kind}_{letter.upper()}")[head.index] for kind in "Wb")
-        normed = self._normed(block.ln1, f"blocks.{head.layer}.ln1", read.values)
-        return Each(normed @ weight + bias, read.which)
-
-    def _head(self, head: Component, keys: Each, values: Each) -> Each:
-        """What a head writes."""
-        parts = (self._projected(head, "q"), keys, values)
-        chosen, which = different(torch.stack([part.which for part in parts], 1))
-        bias = self.patched.bias
-        if bias is not None and self.at is not None and bias.shape[1] > 1:
-            bias = bias[:, self.at]
-        q, k, v = (part.of(chosen) for part in parts)
-        z = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-        return Each(z @ self.model.block(head.layer).attn.W_O[head.index], which)
-
-    def _mlp(self, mlp: Component) -> Each:
-        """What an MLP writes."""
-        read, block = self._read(mlp, "in"), self.model.block(mlp.layer)
-        assert block.mlp is not None
-        assert block.ln2 is not None
-        normed = self._normed(block.ln2, f"blocks.{mlp.layer}.ln2", read.values)
-        return Each(block.mlp(normed, Taps(self.model.sites)), read.which)
-
-    def _answers(self, stream: Stream) -> Float[Tensor, "different row class"]:
-        """The logits at each answer."""
-        normed = self._normed(self.model.ln_final, "ln_final", stream)
-        rows = normed[:, self._here(self.patched.examples.answered)]
-        logits: Tensor = rows @ self.model.W_U + self.model.b_U
-        return logits
-
-    def _normed(self, norm: Norm, name: str, stream: Stream) -> Stream:
-        """The stream through a norm, whose scale may be frozen."""
+    def _normed(self, reader: Reader, norm: Norm, name: str) -> Stream:
+        """What a reader, and others like it, read, through their norm, whose scale may be frozen."""
+        reading, gradients = self.plan.readings[reader], self.plan.kept.requires_grad
+        if self.whole is None or reading.starts is None:
+            read = self.base.repeat(len(reading.terms), 1, 1, 1)
+        else:
+            read = self.whole.index_select(0, reading.starts.clamp(min=0))
+            read[reading.starts < 0] = self.base
+        rows = list(read)
+        for row, terms in enumerate(reading.terms):
+            for term in terms:
+                # In place, which torch would not know the gradient of.
+                rows[row] = self._plus(rows[row], term, None if gradients else rows[row])
+        read = torch.stack(rows) if gradients else read
+        self.read |= dict.fromkeys(reading.which, read)
         site = f"{name}.hook_scale"
         if site not in self.patched.scales:
-            return norm.normalize(stream)
+            return norm.normalize(read)
         scale = self._here(self.patched.scales[site])
         taps = Taps(self.model.sites, [(site, lambda value, _: scale.expand_as(value))])
-        frozen: Tensor = norm(stream, taps)
+        frozen: Tensor = norm(read, taps)
         return frozen
 
+    def _plus(self, stream: Tensor, term: Term, out: Tensor | None) -> Tensor:
+        """The stream with a share of an output, less what stands in its place."""
+        place = term.sender, term.kind
+        if place not in self.moved:
+            output = self.outputs[term.sender]
+            assert output is not None
+            self.moved[place] = output[term.kind] - self.instead[term.sender]
+        if isinstance(term.share, float):
+            return torch.add(stream, self.moved[place], alpha=term.share, out=out)
+        share = term.share
+        if self.patched.places is not None:
+            share = share[self._here(self.patched.places.where)][..., None]
+        return torch.addcmul(stream, share, self.moved[place], out=out)
 
-def _any_place(kept: Shares) -> Bool[Tensor, "variant edge"]:
-    """Where something of an edge is kept, at some place."""
-    some = kept.detach() != 0
-    return some if some.ndim == 2 else some.any(2)
+    def _heads(self, layer: int) -> dict[Component, Stream | None]:
+        """What each head of a layer writes; None if nobody hears it."""
+        heard = self.plan.heads(layer)
+        normed: dict[Input, Stream] = {}
+        for letters in self.plan.letters(layer):
+            if len(letters) == 1:
+                self._narrow()
+            if heard:
+                found = self._normed(
+                    (heard[0], letters[0]), self.model.block(layer).ln1, f"blocks.{layer}.ln1"
+                )
+                normed |= dict.fromkeys(letters, found)
+        heads = [Component.of(Head(layer, index)) for index in range(self.model.config.n_heads)]
+        return {head: self._head(head, normed) if head in heard else None for head in heads}
+
+    def _head(self, head: Component, normed: Mapping[Input, Stream]) -> Stream:
+        """What a head writes."""
+        attention, index, mixing = self.model.block(head.layer).attn, head.index, self.plan.mixings[head]
+        q, k, v = (_some(normed[letter], rows) for letter, rows in zip(LETTERS, mixing.rows, strict=True))
+        q = functional.linear(q, attention.W_Q[index].T, attention.b_Q[index])
+        # Few queries ask the stream itself, as in `Attention.mix_unprojected`: no keys or values are formed.
+        few = self.at is not None and len(self.at) < attention.d_head
+        if few:
+            q = q @ attention.W_K[index].T
+        else:
+            k = functional.linear(k, attention.W_K[index].T, attention.b_K[index])
+            v = functional.linear(v, attention.W_V[index].T, attention.b_V[index])
+        q, k, v = (_some(value, chosen) for value, chosen in zip((q, k, v), mixing.chosen, strict=True))
+        bias = self.patched.bias
+        if bias is not None and self.at is not None and bias.shape[1] > 1:
+            bias = self._here(bias)
+        # For inputs this short faster than the fused attention, and much so with a mask.
+        scores = (q * attention.d_head**-0.5) @ k.mT
+        z = (scores if bias is None else scores + bias).softmax(-1) @ v
+        if few:
+            z = z @ attention.W_V[index] + attention.b_V[index]
+        found: Tensor = z @ attention.W_O[index]
+        return found
+
+    def _mlp(self, mlp: Component) -> Stream:
+        """What an MLP writes."""
+        block = self.model.block(mlp.layer)
+        assert block.mlp is not None
+        assert block.ln2 is not None
+        normed = self._normed((mlp, "in"), block.ln2, f"blocks.{mlp.layer}.ln2")
+        found: Tensor = block.mlp(normed, Taps(self.model.sites))
+        return found
 
 
-def different(keys: Shaped[Tensor, "variant part"]) -> Different:
-    """One variant of each kind, kinds being told apart by their rows of keys; and each variant's kind."""
-    if len(keys) == 1:
-        first = torch.zeros(1, dtype=torch.long, device=keys.device)
-        return first, first
-    kinds, which = keys.unique(dim=0, return_inverse=True)
-    chosen = torch.empty(len(kinds), dtype=torch.long, device=keys.device)
-    chosen[which] = torch.arange(len(keys), device=keys.device)
-    return chosen, which
+def _some(values: Stream, rows: Rows) -> Stream:
+    # Much faster than `values[rows]`.
+    return values if rows is None else values.index_select(0, rows)
+
+
+Part = tuple[Patched, Int[Tensor, "part"]]
+"""Some of the inputs, and which of all they are."""

@@ -1,9 +1,10 @@
 """Edges left out one after the other as long as the model's answers stay, each step verified.
 
 The idea is ACDC's (Conmy et al. 2023): an edge goes if the answers change by less than a threshold without
-it, given what is gone already, so that of two edges of which either would do one stays. Here each round tries
-every edge that is left at once, then as many together as the threshold allows, the least missed first.
-Thresholds grow step by step, so that every edge gets its turn, and its place in a ranking.
+it, given what is gone already, so that of two edges of which either would do one stays. Here as many edges go
+together as the threshold allows, the least missed first. How much each is missed is measured again, of all
+that are left at once, only when not all could go that were expected to. Thresholds grow step by step, so that
+every edge gets its turn, and its place in a ranking.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from algoscope.discovery.circuits.contrast import Contrast
+from algoscope.discovery.circuits.plan import heard
 from algoscope.discovery.circuits.scores import Scores
 
 FIRST, FACTOR = 1e-4, 2.0
@@ -25,29 +27,40 @@ TOGETHER = (0.1, 0.25, 0.5, 0.75, 1.0)
 def pruning(contrast: Contrast, first: float = FIRST, factor: float = FACTOR) -> Scores:
     """Edges by the threshold at which they go, and within one by when they go.
 
-    What each example says of an edge is how far it is from the whole model without it, when its turn came.
+    What each example says of an edge is how far it is from the whole model without it, when last measured.
     """
     kept, threshold = contrast.every.bool(), first
     gone: list[int] = []
     evidence = torch.zeros(len(kept), len(contrast.patched.examples), dtype=torch.double)
-    missed = _missed(contrast, kept)
+    missed, fresh = _missed(contrast, kept, kept), True
     while kept.any():
-        leaving = _leaving(contrast, kept, missed.mean(1), threshold)
-        if leaving:
+        mean = missed.mean(1)
+        expected = [each for each in mean.argsort().tolist() if kept[each] and mean[each] <= threshold]
+        leaving = _leaving(contrast, kept, expected, threshold)
+        if not expected:
+            threshold = max(threshold * factor, float(mean[kept].min()))
+        elif leaving or fresh:
+            # By itself the least missed edge was measured to be within the threshold.
+            leaving = leaving or expected[:1]
             gone += leaving
-            kept[leaving] = False
             evidence[leaving] = missed[leaving]
-            missed = _missed(contrast, kept) if kept.any() else missed
+            kept[leaving] = False
+            missed[_unheard(contrast, kept)] = 0
+            fresh = False
         else:
-            threshold = max(threshold * factor, float(missed.mean(1).min()))
+            again = torch.zeros_like(kept)
+            again[expected] = True
+            missed[again.cpu()], fresh = _missed(contrast, kept, again)[again.cpu()], True
     scores = torch.zeros(len(gone), dtype=torch.double)
     scores[gone] = torch.arange(1, len(gone) + 1, dtype=torch.double)
     return Scores(contrast.graph, "pruning", scores, evidence)
 
 
-def _missed(contrast: Contrast, kept: Bool[Tensor, "edge"]) -> Float[Tensor, "edge example"]:
+def _missed(
+    contrast: Contrast, kept: Bool[Tensor, "edge"], asked: Bool[Tensor, "edge"]
+) -> Float[Tensor, "edge example"]:
     """How far each example is from the whole model with each edge gone too; infinitely for those gone."""
-    left = kept.nonzero()[:, 0]
+    left = asked.nonzero()[:, 0]
     masks = kept.to(contrast.every).repeat(len(left), 1)
     masks[torch.arange(len(left)), left] = 0
     examples = contrast.patched.examples
@@ -59,16 +72,20 @@ def _missed(contrast: Contrast, kept: Bool[Tensor, "edge"]) -> Float[Tensor, "ed
 
 
 def _leaving(
-    contrast: Contrast, kept: Bool[Tensor, "edge"], missed: Float[Tensor, "edge"], threshold: float
+    contrast: Contrast, kept: Bool[Tensor, "edge"], expected: list[int], threshold: float
 ) -> list[int]:
-    """The most edges that may go together, the least missed first; none if not even one may."""
-    order = [number for number in missed.argsort().tolist() if missed[number] <= threshold]
-    if not order:
-        return []
-    counts = sorted({max(1, round(len(order) * share)) for share in TOGETHER})
+    """The first of these edges, as many as may go together."""
+    counts = sorted({max(1, round(len(expected) * share)) for share in TOGETHER}) if expected else []
     masks = kept.to(contrast.every).repeat(len(counts), 1)
     for mask, count in zip(masks, counts, strict=True):
-        mask[order[:count]] = 0
-    far = contrast.divergence(masks).double().mean(1).tolist()
+        mask[expected[:count]] = 0
+    far = contrast.divergence(masks).double().mean(1).tolist() if expected else []
     fine = [count for count, each in zip(counts, far, strict=True) if each <= threshold]
-    return order[: fine[-1]] if fine else order[:1]
+    return expected[: fine[-1]] if fine else []
+
+
+def _unheard(contrast: Contrast, kept: Bool[Tensor, "edge"]) -> Bool[Tensor, "edge"]:
+    """The edges from whose receivers nothing gets to the answer any more."""
+    pairs = contrast.patched.pairs
+    reached = heard(pairs, kept.view(len(pairs.edges), -1).any(1).tolist())
+    return torch.tensor([edge.receiver not in reached for edge in contrast.graph.edges])
