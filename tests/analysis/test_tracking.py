@@ -95,20 +95,20 @@ def test_every_place_that_is_no_padding_is_of_one_kind():
         "elsewhere": ["xx.x.", "x.xxx"],
     }
     assert told(answered("xaxa", "axax"), [2]) == {
-        "answer 1": [".x..", "x..."],
-        "answer 2": ["...x", "..x."],
+        "answer 0": [".x..", "x..."],
+        "answer 1": ["...x", "..x."],
         "position 2": ["..x.", "...."],
         "elsewhere": ["x...", ".x.x"],
     }
 
 
 def test_more_answers_than_one_wants_to_see_apart_are_put_into_stretches():
-    assert set(told(answered("aaaaaa"))) == {f"answer {number}" for number in range(1, 7)}
+    assert set(told(answered("aaaaaa"))) == {f"answer {number}" for number in range(6)}
     assert told(answered("aaaaaaax")) == {
-        "answers 1-2": ["xx......"],
-        "answers 3-4": ["..xx...."],
-        "answers 5-6": ["....xx.."],
-        "answers 7-7": ["......x."],
+        "answers 0-1": ["xx......"],
+        "answers 2-3": ["..xx...."],
+        "answers 4-5": ["....xx.."],
+        "answers 6-6": ["......x."],
         "elsewhere": [".......x"],
     }
 

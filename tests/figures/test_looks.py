@@ -19,7 +19,8 @@ def test_each_head_has_a_row_with_its_attention_and_its_pattern():
     assert figure.data[0].x == ("0", "1", "2")
     titles = [each.text for each in figure.layout.annotations]
     assert titles == ["head 0.0", "at &lt;b&gt; always", "head 1.0", "evenly"]
-    assert figure.layout.xaxis.title.text == "key"
+    below = [figure.layout[f"xaxis{panel}"].title.text for panel in ("", 2, 3, 4)]
+    assert below == [None, None, "key", "key"]
     assert figure.layout.yaxis.title.text == "query"
 
 

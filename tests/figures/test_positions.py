@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from algoscope.figures.pair_bars import bars_above
 from algoscope.figures.positions import attention_of_examples, position_points
 
 
@@ -20,9 +18,3 @@ def test_marked_positions_stand_out():
     figure = attention_of_examples(np.array([[0.25, 0.75]]), [["a", "<b>"]], [[False, True]], ["one"])
     assert len(set(figure.data[0].marker.color)) == 2
     assert list(figure.data[0].x) == ["0: a", "1: &lt;b&gt;"]
-
-
-def test_bars_stand_above_one_another_over_the_same_names():
-    figure = bars_above(["p", "q"], {"said": np.array([0.5, 1.0]), "done": np.array([0.0, 1.0])}, "pair")
-    assert [list(bar.x) for bar in figure.data] == [["p", "q"], ["p", "q"]]
-    assert figure.data[0].y == pytest.approx([0.5, 1.0])

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from algoscope.figures.bars import grouped_bars, lines_by_position
-from algoscope.figures.patterns import attention_panels
 from algoscope.figures.shares import against_share, neurons_against_share
 
 SHARE = np.array([0.2, 0.5, 0.5, 0.9])
@@ -24,16 +22,3 @@ def test_the_slider_has_a_step_for_each_neuron_with_its_values_and_title():
     steps = figure.layout.sliders[0].steps
     assert [step.args[0]["y"] for step in steps] == [[[1, 2], [0, 3]], [[5, 6], [4, 7]], [[9, 10], [8, 11]]]
     assert [step.args[1]["title.text"] for step in steps] == ["0.5: more", "0.1: &lt;b&gt;", "0.2: neither"]
-
-
-def test_bars_and_lines_have_one_trace_for_each_series():
-    assert len(grouped_bars({"a": [1, 2], "b": [3, 4]}, ["x", "y"], "logits", line=0.5).data) == 2
-    lines = lines_by_position({"a": np.ones(3)}, [1, 2, 3], ("position", "attention"), even=0.5)
-    assert list(lines.data[0].x) == [1, 2, 3]
-
-
-def test_patterns_are_squares_with_query_above_key():
-    figure = attention_panels({"one": np.eye(3), "two": np.eye(3), "three": np.eye(3)}, ["a", "b", "c"])
-    assert len(figure.data) == 3
-    assert figure.layout.yaxis.autorange == "reversed"
-    assert figure.layout.yaxis.title.text == "query"

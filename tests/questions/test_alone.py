@@ -85,7 +85,7 @@ def test_every_answer_is_told_apart(seen_echo, found):
     assert "answer 3: 100.0% right" in found(section)["alone-accuracy"].said
     figure = section.illustrations[0].figure
     assert list(figure.data[0].x) == [f"answer {number}" for number in range(4)]
-    assert figure.layout.yaxis.title.text == "share of answers that are right"
+    assert figure.layout.yaxis.title.text == "share of answers that<br>are right"
 
 
 def test_chance_is_the_most_common_answer_or_what_is_right_without_any_part(majority):

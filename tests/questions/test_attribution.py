@@ -78,7 +78,7 @@ def test_the_table_and_the_map_hold_the_mean_push_of_each_component(seen_echo):
 def test_the_text_says_what_push_is_not_and_where_need_is_asked(seen_echo, seen_majority):
     for seen in (seen_echo, seen_majority):
         assert "push, not need" in attribution(seen).text
-        assert "“needed”" in attribution(seen).text
+        assert "“Which heads and MLPs does the model need?”" in attribution(seen).text
     assert "“more ones” as against “more zeros”" in attribution(seen_majority).text
     assert "the true class as against the mean of the others" in attribution(seen_echo).text
 

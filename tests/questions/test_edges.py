@@ -56,8 +56,8 @@ def test_of_a_larger_model_in_which_one_head_counts_few_edges_carry_much():
     assert (composed.value, composed.verdict) == ([pytest.approx(0)], "refuted")
     # Eleven ones of 21 against ten: 1 against -1, read twice.
     assert section.tables[0].rows == (
-        (1, "embedding", "0.1", pytest.approx(4.0, abs=1e-4), pytest.approx(1.0, abs=1e-4)),
-        (1, "0.1", "answer", pytest.approx(4.0, abs=1e-4), pytest.approx(1.0, abs=1e-4)),
+        (0, "embedding", "0.1", pytest.approx(4.0, abs=1e-4), pytest.approx(1.0, abs=1e-4)),
+        (0, "0.1", "answer", pytest.approx(4.0, abs=1e-4), pytest.approx(1.0, abs=1e-4)),
     )
     (diagram,) = section.overview
     assert "the 2 strongest of 13 edges" in diagram.caption
@@ -143,8 +143,8 @@ def test_each_answer_is_told_apart():
     section = asked(one_head(), "Twice")
     few = found(section, "edges-few")
     assert len(few.value) == 2
-    assert few.said.startswith("answer 1: ")
-    assert {row[0] for row in section.tables[0].rows} == {1, 2}
+    assert few.said.startswith("answer 0: ")
+    assert {row[0] for row in section.tables[0].rows} == {0, 1}
     assert "all answers are taken together" in section.overview[0].caption
 
 
@@ -165,8 +165,8 @@ def test_answers_without_a_gap_are_left_out_and_the_finding_says_so():
     section = asked(model, "Twice")
     few = found(section, "edges-few")
     assert len(few.value) == 1
-    assert few.note == "left out, for want of a gap of 1 logit: answer 1"
-    assert {row[0] for row in section.tables[0].rows} == {2}
+    assert few.note == "left out, for want of a gap of 1 logit: answer 0"
+    assert {row[0] for row in section.tables[0].rows} == {1}
     assert found(asked(one_head(), "Twice"), "edges-few").note == ""
 
 

@@ -133,9 +133,9 @@ def test_each_answer_is_rated_apart_and_an_input_is_wrong_if_one_of_them_is():
     assert each.note == ""
     assert each.value[0] < 1000 < each.value[1]
     assert each.verdict == "refuted"
-    assert each.said.startswith("most often wrong is answer 2")
+    assert each.said.startswith("most often wrong is answer 1")
     assert found(told, "errors-per-million").value == pytest.approx(max(each.value))
-    assert [row[0] for row in told.tables[0].rows] == ["all", "answer 1", "answer 2"]
+    assert [row[0] for row in told.tables[0].rows] == ["all", "answer 0", "answer 1"]
 
 
 def test_the_same_seed_finds_the_same():

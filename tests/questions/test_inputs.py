@@ -49,7 +49,7 @@ def counting():
 def test_a_head_that_looks_evenly_needs_its_values_and_not_its_pattern(asked, found):
     section = inputs(asked(counting()))
     pattern, values = found(section)["pattern-needed"], found(section)["values-needed"]
-    assert (pattern.value, pattern.verdict, pattern.said) == (1, "refuted", "0.1")
+    assert (pattern.value, pattern.verdict, pattern.said) == (1, "refuted", "head 0.1")
     assert (values.value, values.verdict) == (0, "holds")
     assert found(section)["inputs-jointly"].verdict == "holds"
 
@@ -74,7 +74,7 @@ def test_a_head_that_moves_a_constant_from_where_it_looks_needs_its_pattern_alon
     model.b_U[1] = -model.b_U[0]
     section = inputs(asked(model))
     values, pattern = found(section)["values-needed"], found(section)["pattern-needed"]
-    assert (values.value, values.verdict, values.said) == (1, "refuted", "0.0")
+    assert (values.value, values.verdict, values.said) == (1, "refuted", "head 0.0")
     assert pattern.verdict == "holds"
 
 
@@ -146,7 +146,9 @@ def test_where_no_head_is_needed_the_positions_of_an_mlp_are_still_told(majority
 
 def test_the_maps_name_what_is_replaced_and_where(asked):
     by_route, by_place = (each.figure for each in inputs(asked(counting())).illustrations)
-    assert list(by_route.data[0].x) == ["queries", "keys", "values", "queries and keys", "keys and values"]
+    assert list(by_route.data[0].x) == [
+        "queries", "keys", "values", "queries and<br>keys", "keys and<br>values",
+    ]  # fmt: skip
     assert by_route.layout.xaxis.title.text == "replaced"
     assert list(by_place.data[0].x) == ["0", "1", "2", "3", "4", "5"]
     assert (by_place.layout.xaxis.title.text, by_place.layout.yaxis.title.text) == (

@@ -46,14 +46,14 @@ def test_two_heads_that_do_the_same_can_each_be_spared_and_not_both(asked, found
     assert together.verdict == "refuted"
     # With neither the model guesses evenly: that costs one even guess, less the little it cost before.
     assert together.value == pytest.approx(1, abs=0.01)
-    assert together.said.startswith("without 0.0, 0.1, 0.2 the loss rises by 1 ")
+    assert together.said.startswith("without 0.0, 0.1, 0.2 the loss rises by 1.000 ")
     assert together.said.endswith(" are right. Not together: 0.0 and 0.2")
     assert (pairs.verdict, pairs.said) == ("refuted", "the largest is of 0.0 and 0.2")
     assert pairs.value > 0.9
     ((parts, alone, both, _),) = section.tables[0].rows
     assert parts == "0.0, 0.2"
     assert alone < 0.01
-    assert both.startswith("1 ")
+    assert both.startswith("1.000 ")
 
 
 def test_what_is_idle_can_be_spared_together(asked, found, verdicts):

@@ -168,7 +168,7 @@ def test_the_figure_and_the_table_have_every_part_with_words_on_the_axes(asked):
     section = needed(asked(counting(0, 2)))
     (bars,) = section.illustrations
     assert bars.figure.layout.xaxis.title.text == "head or MLP"
-    assert bars.figure.layout.yaxis.title.text == "rise of the loss, in even guesses"
+    assert bars.figure.layout.yaxis.title.text == "rise of the loss, in<br>even guesses"
     assert [list(trace.x) for trace in bars.figure.data] == [["0.0", "0.1"]] * 3
     assert [row[:2] for row in section.tables[0].rows] == [("0.0", "unneeded"), ("0.1", "needed")]
 

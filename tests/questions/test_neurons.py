@@ -116,7 +116,7 @@ def test_the_figure_counts_the_neurons_of_each_layer_and_place():
     counts, shares, heads = (each.figure for each in asked(counting()).illustrations)
     grid = counts.data[0]
     cells = {
-        (row, column): value
+        (row, column.replace("<br>", " ")): value
         for row, values in zip(grid.y, grid.z, strict=True)
         for column, value in zip(grid.x, values, strict=True)
     }

@@ -20,7 +20,7 @@ def test_mistakes_on_one_letter_alone_are_found_there(seen_echo, found):
     said = found(section)
     assert (said["weakest-spot"].value, said["weakest-spot"].verdict) == (1.0, "refuted")
     letters = int((seen_echo.examples.tokens == 0).sum())
-    assert said["weakest-spot"].said == f"letter a: yes: {letters} of {letters} wrong"
+    assert said["weakest-spot"].said == f"where letter a is yes, {letters} of {letters} are wrong"
     assert section.tables[0].rows[0][:5] == ("letter a", "yes", letters, letters, 1.0)
     # All of about 400 in 1600 wrong: at least 0.99 of them, of a quarter overall.
     assert said["errors-spread"].value == pytest.approx(0.99 * 1600 / letters, abs=0.05)
@@ -35,7 +35,13 @@ def test_mistakes_of_every_kind_are_spread(seen_echo, found):
     assert said["errors-spread"].value == pytest.approx(4 / 3, abs=0.05)
 
 
+def test_where_nothing_is_wrong_there_is_nothing_to_draw(seen_echo):
+    section = weak_spots(seen_echo)
+    assert (len(section.tables), len(section.illustrations)) == (1, 0)
+
+
 def test_the_worst_are_listed_and_drawn_and_no_more(seen_echo):
+    seen_echo.model.W_U.zero_()
     section = weak_spots(seen_echo)
     assert len(section.tables[0].rows) == WORST
     assert len(section.illustrations[0].figure.data[0].x) == WORST

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from algoscope.questions.study import Section, ShownInput, Table
+from algoscope.figures.bars import grouped_bars
+from algoscope.figures.heatmaps import heatmaps
+from algoscope.figures.pair_bars import bars_above
+from algoscope.questions.study import Illustration, Section, ShownInput, Table
 from algoscope.report.page import plain, render_page, write_page
 from algoscope.tasks.display import Shown
 
@@ -110,6 +115,50 @@ def test_in_a_browser_no_text_breaks_out_of_the_page(evil_study, tmp_path):
     assert "seen" in console
     assert 'data-broken="undefined"' in shown
     assert 'class="plot-container' in shown
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium to open the page with")
+def test_in_a_browser_a_narrow_page_does_not_scroll_sideways(wide_study, tmp_path):
+    """In a frame of 390 pixels, since a window of its own cannot be so narrow."""
+    write_page(wide_study, tmp_path / "report.html")
+    probe = (
+        "<script>setTimeout(() => parent.postMessage(["
+        "document.documentElement.scrollWidth, document.documentElement.clientWidth,"
+        "document.querySelectorAll('.wide').length,"
+        " ...[...document.querySelectorAll('.figure:not(.wide)')].map(each => each.offsetWidth)], '*'), 500)"
+        "</script></body>"
+    )
+    page = (tmp_path / "report.html").read_text(encoding="utf-8").replace("</body>", probe)
+    (tmp_path / "report.html").write_text(page, encoding="utf-8")
+    frame = tmp_path / "frame.html"
+    frame.write_text(
+        '<iframe src="report.html" style="border: 0; width: 390px; height: 800px"></iframe>'
+        "<script>onmessage = told => document.body.dataset.told = told.data.join()</script>"
+    )
+    shown, _ = opened(frame, tmp_path / "profile")
+    (told,) = re.findall(r'data-told="([\d,]+)"', shown)
+    page_width, window, wide, *narrow = map(int, told.split(","))
+    assert page_width == window <= 390
+    # A map and a figure of two panels scroll in boxes of their own; bars are drawn as narrow as the page.
+    assert (wide, len(narrow)) == (2, 1)
+    assert max(narrow) < 390
+
+
+@pytest.fixture
+def wide_study(evil_study):
+    """A figure of each kind, and a table of many columns with a word that cannot be broken."""
+    figures = (
+        bars_above(["p", "q"], {"said": np.ones(2), "done": np.ones(2)}, "pair"),
+        heatmaps(
+            {"a": np.eye(12), "b": np.eye(12)}, list("abcdefghijkl"), list("abcdefghijkl"), ("x", "y"), "m"
+        ),
+        grouped_bars({"one": [1.0], "two": [2.0]}, ["a name that is rather long"], "logits"),
+    )
+    table = Table(tuple(f"column {n}" for n in range(12)), (("unbreakable" * 4, *range(11)),), "A caption.")
+    section = Section(
+        "s", "q?", "t", illustrations=tuple(Illustration(each, "") for each in figures), tables=(table,)
+    )
+    return replace(evil_study, sections=(section,))
 
 
 def test_inputs_are_shown_with_marks_and_tables_with_rounded_numbers(evil_study):

@@ -59,14 +59,14 @@ class Tracking:
 
 
 def places(examples: Examples, real: Mask, single: Sequence[int] = ()) -> dict[str, Mask]:
-    """Where units are looked at: each answer by its number (or stretches of answers, where there are many),
-    positions of your choice, and all others. `real` marks what is no padding.
+    """Where units are looked at: each answer by its number, from 0 (stretches of answers, where there are
+    many), positions of your choice, and all others. `real` marks what is no padding.
     """
     most = int(examples.answered.sum(1).max())
-    number, width = examples.answered.cumsum(1), -(-most // STRETCHES)
+    number, width = examples.answered.cumsum(1) - 1, -(-most // STRETCHES)
     found: dict[str, Mask] = {}
-    for first in range(1, most + 1, width):
-        last = min(first + width - 1, most)
+    for first in range(0, most, width):
+        last = min(first + width, most) - 1
         name = "the answer" if most == 1 else f"answer {first}" if width == 1 else f"answers {first}-{last}"
         found[name] = examples.answered & (number >= first) & (number <= last)
     left = real & ~examples.answered

@@ -29,8 +29,8 @@ HELD = 2**25
 class Interval:
     """A mean with its 95 % interval over examples.
 
-    >>> str(Interval(0.5, 0.25, 0.75))
-    '0.5 (0.25 to 0.75)'
+    >>> str(Interval(0.5, -2e-7, 0.75))
+    '0.500 (0.000 to 0.750)'
     """
 
     mean: float
@@ -38,7 +38,8 @@ class Interval:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.mean:.3g} ({self.low:.3g} to {self.high:.3g})"
+        """To three places: a rise that is smaller is none, and should read as none."""
+        return f"{self.mean:z.3f} ({self.low:z.3f} to {self.high:z.3f})"
 
 
 class Verdict(StrEnum):

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
-from algoscope.figures.look import LOOK, VERMILION, WEIGHTS
+from algoscope.figures.look import LOOK, VERMILION, WEIGHTS, coloured, wrapped
 
 
 def attention_bars(mean: Float[np.ndarray, "key"], query: int, most: int, over: str) -> go.Figure:
@@ -24,7 +24,7 @@ def attention_bars(mean: Float[np.ndarray, "key"], query: int, most: int, over: 
             hovertemplate="position %{x}: %{y:.3f}<extra></extra>",
         )
     )
-    figure.update_xaxes(title="position that is read (0 is the first token)", dtick=2, showgrid=False)
+    figure.update_xaxes(title=wrapped("position that is read (0 is the first token)", 28), showgrid=False)
     figure.update_yaxes(title=f"mean attention from position {query}<br>({escape(over)})", rangemode="tozero")
     return figure.update_layout(template=LOOK, height=340, margin_l=84, margin_t=16, bargap=0.15)
 
@@ -46,7 +46,8 @@ def attention_viewer(
         rows=rows,
         cols=columns,
         subplot_titles=[f"head {head}" for head in heads],
-        horizontal_spacing=0.09,
+        shared_yaxes=True,
+        horizontal_spacing=0.04,
         vertical_spacing=0.26 / rows,
     )
     for example, (pattern, words) in enumerate(zip(patterns, tokens, strict=True)):
@@ -55,15 +56,14 @@ def attention_viewer(
         for index, weights in enumerate(pattern):
             panel = _pattern(weights, places, visible=example == 0)
             figure.add_trace(panel, row=1 + index // columns, col=1 + index % columns)
-    figure.update_xaxes(tickangle=-90, tickfont_size=9, showgrid=False, ticks="", title="")
+    figure.update_xaxes(tickangle=-90, tickfont_size=9, showgrid=False, ticks="")
     figure.update_yaxes(autorange="reversed", tickfont_size=9, showgrid=False, ticks="")
-    figure.update_layout(
-        template=LOOK,
-        height=110 + 380 * rows,
-        margin={"t": 96, "l": 60, "b": 60},
-        coloraxis={"colorscale": WEIGHTS, "cmin": 0, "cmax": 1, "colorbar": {"title": "weight", "len": 0.5}},
-    )
-    return figure.update_layout(updatemenus=[_menu(titles, len(heads))])
+    figure.update_xaxes(title="key", row=rows)
+    figure.update_yaxes(title="query", col=1)
+    figure.update_layout(template=LOOK, height=160 + 380 * rows)
+    coloured(figure, "attention", colorscale=WEIGHTS, cmin=0, cmax=1)
+    # The menu stands below the key.
+    return figure.update_layout(updatemenus=[_menu(titles, len(heads))], margin_t=140)
 
 
 def _pattern(weights: Float[np.ndarray, "query key"], places: Sequence[str], visible: bool) -> go.Heatmap:
@@ -88,6 +88,6 @@ def _menu(titles: Sequence[str], heads: int) -> dict[str, object]:
         for example, title in enumerate(titles)
     ]
     return {
-        "buttons": buttons, "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "pad": {"b": 34},
+        "buttons": buttons, "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "pad": {"b": 30},
         "showactive": True, "bgcolor": "white",
     }  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Float
 
-from algoscope.figures.look import BLUE, INK, LOOK, OTHER_COLOURS, VERMILION
+from algoscope.figures.look import BLUE, INK, LOOK, OTHER_COLOURS, VERMILION, wrapped
 
 
 def grouped_bars(
@@ -30,7 +30,7 @@ def grouped_bars(
     )
     if line is not None:
         figure.add_hline(line, line_dash="dash", line_color=INK, line_width=1.2)
-    figure.update_yaxes(title=escape(measure))
+    figure.update_yaxes(title=wrapped(measure))
     figure.update_xaxes(type="category", showgrid=False)
     return figure.update_layout(template=LOOK, height=340, bargap=0.3, showlegend=len(series) > 1)
 
@@ -57,5 +57,5 @@ def lines_by_position(
     if even is not None:
         figure.add_hline(even, line_dash="dash", line_color=INK, line_width=1.2)
     figure.update_xaxes(title=escape(axes[0]))
-    figure.update_yaxes(title=escape(axes[1]), rangemode="tozero")
+    figure.update_yaxes(title=wrapped(axes[1]), rangemode="tozero")
     return figure.update_layout(template=LOOK, height=360)

@@ -12,6 +12,8 @@ from algoscope.figures.look import BLUE, FAINT, INK, LOOK, ORANGE, VERMILION, fa
 from algoscope.model.component import ANSWER, EMBEDDING, Component, Kind
 
 WIDEST = 11.0
+BESIDE = {Kind.MLP: "bottom center", EMBEDDING.kind: "middle left", ANSWER.kind: "middle right"}
+"""Where a name stands, so that no edge crosses it; heads' stand above them."""
 
 
 def circuit_diagram(
@@ -32,12 +34,12 @@ def circuit_diagram(
             x=x, y=y - 0.3, text=escape(role), showarrow=False, font={"size": 12, "color": INK},
             bgcolor="rgba(255,255,255,.8)",
         )  # fmt: skip
-    figure.update_xaxes(visible=False, range=[-0.6, max(x for x, _ in places.values()) + 0.6])
+    figure.update_xaxes(visible=False, range=[-0.3, max(x for x, _ in places.values()) + 0.3])
     lowest, highest = (bound(y for _, y in places.values()) for bound in (min, max))
     figure.update_yaxes(visible=False, range=[lowest - 0.5, highest + 0.6])
     height = 160 + int(120 * (highest - lowest + 1))
     return figure.update_layout(
-        template=LOOK, height=height, margin={"l": 8, "r": 8, "t": 8, "b": 8}, showlegend=False
+        template=LOOK, height=height, margin={"l": 76, "r": 60, "t": 8, "b": 8}, showlegend=False
     )
 
 
@@ -72,13 +74,17 @@ def _line(start: tuple[float, float], end: tuple[float, float], edge: Edge, larg
 
 
 def _hover(start: tuple[float, float], end: tuple[float, float], edge: Edge, gap: float) -> go.Scatter:
-    """A number at the middle of the arc."""
+    """A number on the arc, on white: on a wide arc it could not be read.
+
+    A third of the way, since halfway to an MLP there are heads.
+    """
     x, y = _curve(start, end)
     text = f"{edge.sender} → {edge.receiver}<br>{edge.effect:.2f} of {gap:.2f} logits<extra></extra>"
     return go.Scatter(
-        x=[x[12]],
-        y=[y[12]],
-        mode="text",
+        x=[x[8]],
+        y=[y[8]],
+        mode="markers+text",
+        marker={"size": 24, "color": "rgba(255,255,255,.8)"},
         text=[f"{edge.effect:.1f}"],
         textfont={"size": 11, "color": "#003f66"},
         hovertemplate=text,
@@ -97,7 +103,7 @@ def _nodes(
         mode="markers+text",
         text=[escape(str(part)) for part in places],
         textfont={"size": 12, "color": [INK if part in used else "#8c959f" for part in places]},
-        textposition=["bottom center" if part.kind is Kind.MLP else "top center" for part in places],
+        textposition=[BESIDE.get(part.kind, "top center") for part in places],
         marker={"size": 20, "color": colours, "line": {"color": "white", "width": 2}},
         hoverinfo="skip",
         cliponaxis=False,

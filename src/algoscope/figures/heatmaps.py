@@ -10,12 +10,14 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
-from algoscope.figures.look import AROUND, LOOK, WEIGHTS
+from algoscope.figures.look import AROUND, IMPOSSIBLE, LOOK, WEIGHTS, coloured, wrapped
 
-FEW = 130
-"""Up to so many cells in a panel, each shows its number."""
-CELL = 30
-"""Pixels, the least height of a cell that shows its number."""
+FEW_ROWS, FEW_COLUMNS = 14, 16
+"""Up to so many rows of a panel, and columns of all panels together, each cell shows its number."""
+CELL, ROW = 30, 14
+"""Pixels, the least height of a cell that shows its number, and of one that doesn't."""
+LETTERS = 90
+"""Under all panels together, with a page that is narrow."""
 
 
 def heatmaps(
@@ -29,19 +31,24 @@ def heatmaps(
     """Tables of one shape side by side, on one scale of colours; the panels' names are their titles.
 
     `axes` says what rows and columns are, `measure` what the cells are. With a `middle`, colours tell what
-    lies below it from what lies above. NaN is left blank.
+    lies below it from what lies above. NaN is grey: a cell that can have no value.
     """
     figure = make_subplots(
-        rows=1, cols=len(panels), subplot_titles=[escape(title) for title in panels], horizontal_spacing=0.07
+        rows=1,
+        cols=len(panels),
+        subplot_titles=[escape(title) for title in panels],
+        shared_yaxes=True,
+        horizontal_spacing=0.03,
     )
-    few = len(rows) * len(columns) <= FEW
+    few = len(rows) <= FEW_ROWS and len(columns) * len(panels) <= FEW_COLUMNS
+    scale = _scale(panels, middle)
     for index, values in enumerate(panels.values()):
         trace = go.Heatmap(
             z=values.astype("float32"),
-            x=list(map(escape, columns)),
+            x=[wrapped(column, 12) for column in columns],
             y=list(map(escape, rows)),
             coloraxis="coloraxis",
-            texttemplate="%{z:.2f}" if few else None,
+            texttemplate=_digits(panels) if few else None,
             hovertemplate=f"{escape(axes[0])} %{{y}}<br>{escape(axes[1])} %{{x}}<br>"
             f"{escape(measure)} %{{z:.4~g}}<extra></extra>",
         )
@@ -49,9 +56,25 @@ def heatmaps(
     figure.update_xaxes(title=escape(axes[1]), type="category", showgrid=False, ticks="")
     figure.update_yaxes(autorange="reversed", type="category", showgrid=False, ticks="")
     figure.update_yaxes(title=escape(axes[0]), col=1)
-    height = 150 + (max(CELL * len(rows), 90) if few else min(max(14 * len(rows), 200), 560))
-    colours = {"colorbar": {"title": escape(measure), "title_side": "right"}, **_scale(panels, middle)}
-    return figure.update_layout(template=LOOK, height=height, coloraxis=colours, margin_t=44)
+    if not few:
+        figure.update_yaxes(tickfont_size=11)
+        figure.update_xaxes(tickfont_size=11)
+    if len(columns) * len(panels) > FEW_COLUMNS:
+        # Names that stand on their side are hard to read: fewer of them, upright.
+        longest = max(map(len, columns))
+        figure.update_xaxes(tickangle=0, nticks=max(LETTERS // (longest + 2) // len(panels), 3))
+    height = 166 + (max(CELL * len(rows), 90) if few else min(max(ROW * len(rows), 200), 590))
+    figure.update_layout(template=LOOK, height=height, plot_bgcolor=IMPOSSIBLE)
+    return coloured(figure, measure, **scale)
+
+
+def _digits(panels: Mapping[str, Float[np.ndarray, "row column"]]) -> str:
+    """How cells are written: counts as they are, the largest number with at least two digits."""
+    values = np.concatenate([panel[np.isfinite(panel)] for panel in panels.values()])
+    if np.array_equal(values, values.round()):
+        return "%{z:.0f}"
+    decimals = max(2, 1 - int(np.floor(np.log10(np.abs(values).max()))))
+    return f"%{{z:.{min(decimals, 4)}f}}"
 
 
 def _scale(panels: Mapping[str, Float[np.ndarray, "row column"]], middle: float | None) -> dict[str, object]:

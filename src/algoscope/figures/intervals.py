@@ -24,6 +24,7 @@ def intervals(
             x=numbers,
             y=list(map(escape, measured)),
             mode="markers",
+            cliponaxis=False,
             marker={"color": BLUE, "size": 9},
             error_x={
                 "type": "data",
@@ -41,5 +42,8 @@ def intervals(
         figure.add_vline(line, line_dash="dash", line_color=INK, line_width=1.2)
     reach = 1.08 * max([most for _, _, most in measured.values()] + [line or 0.0])
     figure.update_xaxes(title=escape(measure), range=[0, reach or 1.0])
-    figure.update_yaxes(type="category", autorange="reversed", automargin=True)
+    # Unseen ticks: a dot at zero would lie on the name.
+    figure.update_yaxes(
+        type="category", autorange="reversed", automargin=True, ticks="outside", ticklen=8, tickcolor="white"
+    )
     return figure.update_layout(template=LOOK, height=110 + 34 * len(measured), margin_t=12)

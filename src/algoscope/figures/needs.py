@@ -7,7 +7,7 @@ from html import escape
 
 import plotly.graph_objects as go
 
-from algoscope.figures.look import INK, LOOK, OTHER_COLOURS
+from algoscope.figures.look import INK, LOOK, OTHER_COLOURS, wrapped
 
 Span = tuple[float, float, float]
 """A value, and the lower and upper end of its interval."""
@@ -43,5 +43,5 @@ def bars_with_intervals(
         )
     figure.add_hline(line, line_dash="dash", line_color=INK, line_width=1.2)
     figure.update_xaxes(title=escape(axes[0]), type="category", showgrid=False)
-    figure.update_yaxes(title=escape(axes[1]))
+    figure.update_yaxes(title=wrapped(axes[1]))
     return figure.update_layout(template=LOOK, height=360, bargap=0.3, showlegend=len(series) > 1)

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
-from algoscope.figures.look import LOOK, WEIGHTS
+from algoscope.figures.look import LOOK, WEIGHTS, coloured
 
 
 def attention_panels(
@@ -23,7 +23,8 @@ def attention_panels(
         rows=rows,
         cols=columns,
         subplot_titles=list(map(escape, panels)),
-        horizontal_spacing=0.09,
+        shared_yaxes=True,
+        horizontal_spacing=0.04,
         vertical_spacing=0.2 / rows,
     )
     shown = list(map(escape, labels))
@@ -42,6 +43,5 @@ def attention_panels(
     )
     figure.update_xaxes(title="key", row=rows)
     figure.update_yaxes(title="query", col=1)
-    bar = {"title": "weight", "len": 0.6}
-    axis = {"colorscale": WEIGHTS, "cmin": 0, "colorbar": bar}
-    return figure.update_layout(template=LOOK, height=90 + 370 * rows, coloraxis=axis)
+    figure.update_layout(template=LOOK, height=130 + 370 * rows)
+    return coloured(figure, "attention", colorscale=WEIGHTS, cmin=0)

@@ -7,7 +7,7 @@ from html import escape
 
 import plotly.graph_objects as go
 
-from algoscope.figures.look import LOOK, OTHER_COLOURS, SYMBOLS
+from algoscope.figures.look import LOOK, OTHER_COLOURS, SYMBOLS, wrapped
 
 
 def points(series: Mapping[str, Mapping[str, tuple[float, float]]], axes: tuple[str, str]) -> go.Figure:
@@ -30,6 +30,6 @@ def points(series: Mapping[str, Mapping[str, tuple[float, float]]], axes: tuple[
                 hovertemplate="%{text}: %{x:.3g}, %{y:.3g}<extra></extra>",
             )
         )
-    figure.update_xaxes(title=escape(axes[0]))
-    figure.update_yaxes(title=escape(axes[1]))
+    figure.update_xaxes(title=wrapped(axes[0]))
+    figure.update_yaxes(title=wrapped(axes[1]))
     return figure.update_layout(template=LOOK, height=420)

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from jaxtyping import Float
 from plotly.subplots import make_subplots
 
-from algoscope.figures.look import BLUE, LOOK, OTHER_COLOURS, SYMBOLS, VERMILION
+from algoscope.figures.look import BLUE, LOOK, OTHER_COLOURS, SYMBOLS, VERMILION, wrapped
 
 
 def position_points(
@@ -42,8 +42,8 @@ def position_points(
         )
     figure.add_hline(y=0, line_color="#59636e", line_width=1)
     ends = [min(positions) - 0.6, max(positions) + 0.6]
-    figure.update_xaxes(title="position", dtick=1, showgrid=False, zeroline=False, range=ends)
-    figure.update_yaxes(title=escape(measure))
+    figure.update_xaxes(title="position", dtick=2, tickangle=0, showgrid=False, zeroline=False, range=ends)
+    figure.update_yaxes(title=wrapped(measure))
     return figure.update_layout(template=LOOK, height=340)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from jaxtyping import Bool, Float
 
-from algoscope.figures.look import LOOK, SYMBOLS, group_colours
+from algoscope.figures.look import LOOK, SYMBOLS, group_colours, wrapped
 
 
 def two_heads(
@@ -37,6 +37,6 @@ def two_heads(
                 hovertemplate=escape(name) + "<br>%{x:.1f}, %{y:.1f} logits<extra></extra>",
             )
         )
-    figure.update_xaxes(title=escape(labels[0]))
-    figure.update_yaxes(title=escape(labels[1]))
+    figure.update_xaxes(title=wrapped(labels[0]))
+    figure.update_yaxes(title=wrapped(labels[1]))
     return figure.update_layout(template=LOOK, height=480, legend={"itemsizing": "constant"})

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from jaxtyping import Bool, Float
 from plotly.subplots import make_subplots
 
-from algoscope.figures.look import INK, LOOK, group_colours
+from algoscope.figures.look import INK, LOOK, group_colours, wrapped
 
 
 def against_share(
@@ -30,11 +30,11 @@ def against_share(
     for index, values in enumerate(panels.values()):
         for point in _points(share, values, groups, legend=index == 0):
             figure.add_trace(point, row=1, col=1 + index)
-    figure.update_xaxes(title=escape(axes[0]), range=[-0.03, 1.03])
-    figure.update_yaxes(title=escape(axes[1]), col=1)
+    figure.update_xaxes(title=wrapped(axes[0], 20), range=[-0.03, 1.03])
+    figure.update_yaxes(title=wrapped(axes[1]), col=1)
     figure.add_vline(0.5, line_dash="dot", line_color=INK, line_width=1)
-    legend = {"itemsizing": "constant", "y": -0.24, "yanchor": "top"}
-    return figure.update_layout(template=LOOK, height=430, legend=legend, margin_b=96)
+    legend = {"itemsizing": "constant", "y": -0.3, "yanchor": "top"}
+    return figure.update_layout(template=LOOK, height=450, legend=legend, margin_b=116)
 
 
 def neurons_against_share(
@@ -58,10 +58,10 @@ def neurons_against_share(
         for rank, (neuron, title) in enumerate(zip(values, titles, strict=True))
     ]
     slider = {"steps": steps, "currentvalue": {"prefix": "rank "}, "pad": {"t": 62}, "ticklen": 0}
-    figure.update_xaxes(title=escape(axes[0]), range=[-0.03, 1.03])
-    figure.update_yaxes(title=escape(axes[1]))
+    figure.update_xaxes(title=wrapped(axes[0], 40), range=[-0.03, 1.03])
+    figure.update_yaxes(title=wrapped(axes[1]))
     figure.add_vline(0.5, line_dash="dot", line_color=INK, line_width=1)
-    figure.update_layout(template=LOOK, height=520, sliders=[slider], margin={"b": 130, "t": 86})
+    figure.update_layout(template=LOOK, height=520, sliders=[slider], margin={"b": 130, "t": 96})
     title = {"text": escape(titles[0]), "font_size": 14, "x": 0, "xref": "paper", "y": 0.97}
     return figure.update_layout(title=title)
 

@@ -86,9 +86,8 @@ def _bars(found: Smallest) -> Illustration:
     scores = {"whole model": found.whole, "the set alone": found.alone, "without the set": found.without}
     series = {name: [of[number].accuracy for number in found.numbers] for name, of in scores.items()}
     series["chance"] = [found.chance[number] for number in found.numbers]
-    labels = [f"answer {number}" for number in found.numbers]
+    labels = [f"answer {number}" for number in found.numbers] if len(found.numbers) > 1 else ["the answer"]
     figure = grouped_bars(series, labels, "share of answers that are right")
-    figure.update_xaxes(title="which of an input's answers, from 0")
     return Illustration(figure, "What the smallest set found does alone, and what the others do without it.")
 
 

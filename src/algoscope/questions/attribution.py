@@ -58,7 +58,8 @@ def _text(seen: Seen) -> str:
         f"brought in front of the final norm by the linear map. Zero is {zero}. A component whose histogram "
         "separates the kinds of input takes part in the decision. This is push, not need: a head that others "
         "make up for may push far, and one that only feeds later layers pushes nothing by itself; which "
-        "parts the answers suffer without is asked in the section “needed”. The weights are those stored."
+        "parts the answers suffer without is asked in “Which heads and MLPs does the model need?”. The "
+        "weights are those stored."
     )
 
 

@@ -117,7 +117,7 @@ def _few(answers: Mapping[int, Edges], every_answer: Mapping[int, Edges]) -> Fin
     said = "; ".join(
         f"{_of(number, answers)}{few} of {every} edges" for number, (few, every) in counts.items()
     )
-    left = ", ".join(str(number + 1) for number in every_answer if number not in answers)
+    left = ", ".join(str(number) for number in every_answer if number not in answers)
     note = f"left out, for want of a gap of {LEAST_GAP:g} logit: answer {left}" if left else ""
     return FEW.measured([few / every for few, every in counts.values()], said, note)
 
@@ -180,12 +180,12 @@ def _agree(compared: Mapping[int, list[Compared]]) -> Finding:
 
 def _of(number: int, answers: Mapping[int, object]) -> str:
     """Which answer is spoken of; nothing where there is one."""
-    return f"answer {number + 1}: " if len(answers) > 1 else ""
+    return f"answer {number}: " if len(answers) > 1 else ""
 
 
 def _table(answers: Mapping[int, Edges]) -> Table:
     rows = tuple(
-        (number + 1, str(edge.sender), str(edge.receiver), edge.effect, edge.effect / each.gap)
+        (number, str(edge.sender), str(edge.receiver), edge.effect, edge.effect / each.gap)
         for number, each in answers.items()
         for edge in each.strong(STRONG)[: LISTED if len(answers) == 1 else 3]
     )
@@ -198,7 +198,7 @@ def _table(answers: Mapping[int, Edges]) -> Table:
 
 def _disagreements(compared: Mapping[int, list[Compared]]) -> tuple[Table, ...]:
     rows = tuple(
-        (number + 1, str(one.component), one.push, one.edge)
+        (number, str(one.component), one.push, one.edge)
         for number, each in compared.items()
         for one in each
         if one.apart > DISAGREE

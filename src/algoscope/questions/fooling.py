@@ -76,7 +76,7 @@ def fooling(seen: Seen) -> Section:
     kinds = by_kind(correct, fresh.examples, fresh.groups)
     several = len(fresh.examples.labels) > len(fresh.examples)
     answers = by_answer(correct, fresh.examples) if several else {}
-    rates = kinds | {f"answer {number + 1}": rate for number, rate in answers.items()}
+    rates = kinds | {f"answer {number}": rate for number, rate in answers.items()}
     findings = [_rate(together(kinds)), _best(found), _unsure(found)]
     if answers:
         findings.append(_each(answers))
@@ -157,7 +157,7 @@ def _each(answers: Mapping[int, ErrorRate]) -> Finding:
         return EACH_ANSWER.missing("no place in the order of answers is answered often enough to tell")
     worst = max(judged, key=lambda number: judged[number].wrong)
     rate, rest = judged[worst], len(answers) - len(judged)
-    said = f"most often wrong is answer {worst + 1}: {rate.wrong:,} of {rate.count:,}"
+    said = f"most often wrong is answer {worst}: {rate.wrong:,} of {rate.count:,}"
     note = f"{rest} places are answered too seldom to tell" if rest else ""
     return EACH_ANSWER.measured([each.at_most for each in judged.values()], said, note)
 

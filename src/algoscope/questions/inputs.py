@@ -131,7 +131,7 @@ def _one_place(found: Mapping[Component, Places]) -> Finding:
 
 
 def _named(heads: list[Head]) -> str:
-    return ", ".join(map(str, heads))
+    return ", ".join(f"head {head}" for head in heads)
 
 
 def _route_grid(found: InputNeeds | None) -> tuple[Illustration, ...]:

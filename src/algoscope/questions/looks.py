@@ -213,11 +213,15 @@ def _scores(found: list[Looking]) -> Illustration:
     rows = [[look[name] for name in wanted] for look in judged.values()]
     values = np.array([[np.nan if fit is None else fit.score for fit in row] for row in rows])
     figure = heatmaps(
-        {"": values}, tuple(judged), tuple(wanted), ("head", "pattern"), "share of attention put right"
+        {"": values},
+        tuple(judged),
+        tuple(wanted),
+        ("head", "pattern"),
+        "share of attention where the pattern puts it",
     )
     caption = (
         "How well patterns fit each head's attention, 1 for exactly: evenness, and those that fit one of "
-        "them best or second best. Blank: too few rows for which the pattern has a key."
+        "them best or second best. Grey: too few rows for which the pattern has a key."
     )
     return Illustration(figure, caption)
 

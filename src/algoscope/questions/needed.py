@@ -81,7 +81,7 @@ def _parts(found: Needs) -> Finding:
     named: list[Value] = [str(part) for part in found.needed]
     undecided = [str(part) for part, effect in found.mean.items() if not (effect.needed or effect.unneeded)]
     note = f"Undecided on so few inputs: {', '.join(undecided)}." if undecided else ""
-    costs = ", ".join(f"{part} {found.mean[part].rise.mean:.2g}" for part in found.needed)
+    costs = ", ".join(f"{found.mean[part].rise.mean:.2g} without {part.words}" for part in found.needed)
     return NEEDED.measured(named, f"the loss rises by {costs}" if named else "no part costs as much", note)
 
 

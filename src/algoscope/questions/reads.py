@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import torch
 from jaxtyping import Float
@@ -174,7 +175,10 @@ def _table(seen: Seen, found: list[HeadCircuits]) -> Table:
 
 
 def _figures(seen: Seen, found: list[HeadCircuits]) -> tuple[Illustration, ...]:
-    """Heat maps of each kind of circuit, a few heads side by side."""
+    """Heat maps of each kind of circuit, a few heads of one layer side by side.
+
+    On one scale with an earlier layer's, a later layer's circuits, which are far weaker, would be white.
+    """
     tokens = tuple(seen.task.vocabulary[token] for token in found[0].tokens.tolist())
     places, classes = tuple(map(str, found[0].positions.tolist())), tuple(seen.task.classes)
     kinds = (
@@ -184,8 +188,14 @@ def _figures(seen: Seen, found: list[HeadCircuits]) -> tuple[Illustration, ...]:
         Drawn("Position OV", LOGITS, [each.position_ov for each in found], places, classes),
     )
     heads = [f"head {each.head}" for each in found]
-    chunks = [slice(start, start + PANELS) for start in range(0, len(found), PANELS)]
-    return tuple(kind.panels(heads[chunk], chunk) for kind in kinds for chunk in chunks)
+    layers = [[at for at, _ in each] for _, each in groupby(enumerate(found), lambda one: one[1].head.layer)]
+    chunks = [each[start : start + PANELS] for each in layers for start in range(0, len(each), PANELS)]
+    several = len(layers) > 1
+    return tuple(
+        kind.panels(heads, chunk, f", layer {found[chunk[0]].head.layer}" if several else "")
+        for kind in kinds
+        for chunk in chunks
+    )
 
 
 @dataclass(frozen=True)
@@ -199,13 +209,13 @@ class Drawn:
     rows: tuple[str, ...]
     columns: tuple[str, ...]
 
-    def panels(self, heads: list[str], chunk: slice) -> Illustration:
+    def panels(self, heads: list[str], chunk: list[int], where: str) -> Illustration:
         """Some heads side by side: all rows and columns, or the strongest where there are many."""
-        tables = self.tables[chunk]
+        tables = [self.tables[index] for index in chunk]
         rows, columns = strongest(torch.stack(tables).nan_to_num().norm(dim=0), MOST)
         row, column, cell, meaning = self.measure
         figure = heatmaps(
-            {head: table[rows][:, columns].numpy() for head, table in zip(heads, tables, strict=True)},
+            {heads[index]: self.tables[index][rows][:, columns].numpy() for index in chunk},
             [self.rows[index] for index in rows.tolist()],
             [self.columns[index] for index in columns.tolist()],
             (row, column),
@@ -214,4 +224,4 @@ class Drawn:
         )
         many = max(len(self.rows), len(self.columns)) > MOST
         cut = f" Of many, the {MOST} rows and columns of largest norm." if many else ""
-        return Illustration(figure, f"{self.what}: {meaning}.{cut}")
+        return Illustration(figure, f"{self.what}{where}: {meaning}.{cut}")

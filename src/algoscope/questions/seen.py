@@ -132,9 +132,9 @@ class Seen:
         places = self.examples.answer_positions.tolist()
         if len(places) == 1:
             last = places[0] == self.examples.tokens.shape[1] - 1
-            return f"position {places[0]}" + (", the last" if last else "")
+            return f"the last position, {places[0]}" if last else f"position {places[0]}"
         same = bool((self.examples.answered == self.examples.answered[:1]).all())
-        return "the answer positions" if same else "the answer positions, which differ from input to input"
+        return "the answer positions" if same else "the answer positions (which differ from input to input)"
 
 
 def see(model: Transformer, task: Task, examples: Examples, seed: int = 0) -> Seen:

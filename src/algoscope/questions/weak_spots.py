@@ -40,7 +40,7 @@ def weak_spots(seen: Seen) -> Section:
         f"{LEAST} answers are left out, and {len(found)} remain. Looking at many, the worst is worse than it "
         "would be alone: the interval tells what a count of that size can tell.",
         (_weakest(found), _spread(seen, found)),
-        (_figure(worst),) if worst else (),
+        (_figure(worst),) if any(spot.wrong for spot in worst) else (),
         (_table(worst),) if worst else (),
     )
 
@@ -62,7 +62,7 @@ def _spread(seen: Seen, found: tuple[Spot, ...]) -> Finding:
 
 
 def _words(spot: Spot) -> str:
-    return f"{spot.words}: {spot.wrong:,} of {spot.count:,} wrong"
+    return f"where {spot.what} is {spot.value}, {spot.wrong:,} of {spot.count:,} are wrong"
 
 
 def _figure(worst: tuple[Spot, ...]) -> Illustration:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from plotly.graph_objects import Figure
 from plotly.offline import get_plotlyjs
 
 from algoscope import atomic
@@ -30,6 +31,7 @@ def render_page(study: Study) -> str:
     environment.filters["plain"] = plain
     environment.filters["cell"] = cell
     environment.filters["sentence"] = sentence
+    environment.tests["wide"] = wide
     within = [illustration for section in study.sections for illustration in section.illustrations]
     # `tojson` escapes < and > for a script element, and to_json turns NaN into null.
     figures = [json.loads(illustration.figure.to_json()) for illustration in (*study.overview, *within)]
@@ -53,10 +55,18 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
+def wide(figure: Figure) -> bool:
+    """Whether a narrow page would squeeze it (panels, cells, a slider), so that it scrolls instead."""
+    panels = any(trace.type == "heatmap" or trace.xaxis not in (None, "x") for trace in figure.data)
+    return panels or bool(figure.layout.sliders)
+
+
 def cell(value: str | float | int | None) -> str:
     """What stands in a table: numbers rounded, a dash for what is missing."""
     if value is None:
         return "–"
+    if isinstance(value, int):
+        return f"{value:,}"
     if isinstance(value, float):
         return f"{value:.4f}" if 0.001 <= abs(value) < 1000 or value == 0 else f"{value:.3g}"
     return str(value)

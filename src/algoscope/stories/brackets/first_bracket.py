@@ -50,7 +50,9 @@ def first_bracket(seen: Seen) -> Section:
     rejected, accepted = found.clean.argmax(-1).eq(0), found.values[best].argmax(-1).eq(1)
     shares = rejected.double().mean().item(), accepted.double().mean().item()
     bars = grouped_bars(
-        {"logits towards “balanced”": drop.tolist()}, [f"head {name}" for name in names], "logits"
+        {"logits towards “balanced”": drop.tolist()},
+        [f"head {name}" for name in names],
+        "logits towards “balanced”",
     )
     caption = f"How far each head’s output on “()…”, patched into “)(…”, moves {len(wrong)} strings."
     findings = _findings(subject, names[best], wrong, *shares)

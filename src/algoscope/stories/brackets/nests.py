@@ -56,7 +56,7 @@ def nests(seen: Seen) -> Section:
         inputs=tuple(
             ShownInput(
                 Brackets().show(examples.tokens[row]),
-                f"“balanced” with probability {balanced[row]:.5f}, and it is not",
+                f"“balanced” with probability {balanced[row]:.3f}, and it is not",
             )
             for row in balanced.argsort(descending=True)[:SHOWN].tolist()
             if balanced[row] > 0.5
@@ -93,11 +93,14 @@ def _grid(balanced: Float[Tensor, "string"], depths: list[tuple[int, int]]) -> I
     for value, (a, b) in zip(balanced.tolist(), depths, strict=True):
         grid[a - 1, b] = value
     figure = heatmaps(
-        {"probability of “balanced” for A)(B": grid.numpy()},
+        {"": grid.numpy()},
         [str(2 * a) for a in range(1, most + 1)],
         [str(2 * b) for b in range(most)],
         ("length of A", "length of B"),
-        "probability of “balanced”",
+        "probability of “balanced” for A)(B",
     )
-    caption = "None of these strings is balanced. Where the map is dark, the model takes them for balanced."
+    caption = (
+        "None of these strings is balanced. Where the map is dark, the model takes them for balanced; grey "
+        "ones would be too long."
+    )
     return Illustration(figure, caption)

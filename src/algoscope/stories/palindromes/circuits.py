@@ -24,7 +24,8 @@ from algoscope.tasks.palindromes import END_POSITION, HALF
 
 FIRST, SECOND = range(1, HALF + 1), range(HALF + 1, 2 * HALF + 1)
 NUMBERS = {"first half": tuple(FIRST), "second half": tuple(SECOND)}
-KINDS = {"START and END": (0, END_POSITION), **NUMBERS}
+KINDS = {**NUMBERS, "START and END": (0, END_POSITION)}
+TOWARDS = "towards “not palindrome” (logits × the final norm's scale)"
 SHOWN = 100
 """Examples whose values are drawn."""
 LEAST_Z = 3
@@ -136,9 +137,9 @@ def through(seen: Seen) -> Section:
     values = v_circuit(own.model, writer, reader, own.direction.vector)
     findings = (_signs(LOOKED_FOR, alone), _signs(LOOKED_FOR_BY_MEAN, mean), _signs(HEARD, values))
     drawn = (
-        (alone, "score", "Keys: what END's position embedding, as published, looks for."),
-        (mean, "score", "Keys: what the mean query looks for."),
-        (values, "towards “not palindrome”", "Values: what each position says about the answer."),
+        (alone, "score before the softmax", "Keys: what END's position embedding, as published, looks for."),
+        (mean, "score before the softmax", "Keys: what the mean query looks for."),
+        (values, TOWARDS, "Values: what each position says about the answer."),
     )
     figures = tuple(
         Illustration(position_points(row[None].numpy(), range(len(row)), KINDS, measure), caption)
@@ -174,9 +175,7 @@ def outputs(seen: Seen) -> Section:
             f"a standard deviation of {deviation:.4f} over inputs on average",
         ),
     )
-    chart = position_points(
-        values[:SHOWN].numpy(), range(1, END_POSITION), NUMBERS, "towards “not palindrome”"
-    )
+    chart = position_points(values[:SHOWN].numpy(), range(1, END_POSITION), NUMBERS, TOWARDS)
     figure = Illustration(chart, f"The value at each position through both heads, on {SHOWN} examples.")
     return Section("outputs", question, text, findings, (figure,))
 
@@ -185,5 +184,6 @@ def _signs(claim: Claim, values: Float[Tensor, "position"]) -> Finding:
     """The positions with the wrong sign: not too many in either half."""
     first = [position for position in FIRST if values[position] >= 0]
     second = [position for position in SECOND if values[position] <= 0]
-    said = f"wrong are {', '.join(map(str, first + second)) or 'none'}"
+    wrong = ", ".join(map(str, first + second))
+    said = f"wrong at {wrong}" if wrong else "wrong at none"
     return claim.measured(max(len(first), len(second)), said)

@@ -240,10 +240,10 @@ def _figures(found: Constant) -> tuple[Illustration, ...]:
         "How much of what it writes there is that average: 1 if it never changes.",
     )
     halves = ("the first half", "the second half")
-    kinds = {"START and END": (0, END_POSITION)} | {name: PLACES[name] for name in halves}
+    kinds = {name: PLACES[name] for name in halves} | {"START and END": (0, END_POSITION)}
     return tuple(
         Illustration(position_points(row[None].cpu().numpy(), range(len(row)), kinds, measure), caption)
-        for row, measure, caption in zip(panels, ("length", "constant share"), captions, strict=True)
+        for row, measure, caption in zip(panels, ("length", "share that is constant"), captions, strict=True)
     )
 
 

@@ -23,6 +23,7 @@ from algoscope.tasks.palindromes import HALF, PAIRS
 WEAK = 0.1
 """Share of single mismatches that are missed."""
 PAIR_NAMES = [pair_name(pair) for pair in range(HALF)]
+PUSH = "push towards “not palindrome”, in logits × the final norm's scale"
 CORRELATION = "rank correlation over pairs"
 AGREE = at_least(0.6, "over ten pairs, one in thirty by chance")
 
@@ -81,11 +82,10 @@ def readers(seen: Seen) -> Section:
     own = subject(seen)
     faults = own.faults
     panel = {"": faults.told.T.numpy()}
-    chart = heatmaps(panel, list(map(str, faults.heads)), PAIR_NAMES, ("head", "pair"), "push", middle=0.0)
+    chart = heatmaps(panel, list(map(str, faults.heads)), PAIR_NAMES, ("head", "pair"), PUSH, middle=0.0)
     caption = (
         "How much further each head pushes towards “not palindrome” at END when only this pair is broken, as "
-        f"against palindromes, over {faults.count:,} sequences for each pair (logits times the final norm's "
-        "scale)."
+        f"against palindromes, over {faults.count:,} sequences for each pair."
     )
     return Section(
         "pair-readers",
@@ -155,7 +155,7 @@ def _beside(own: Subject) -> tuple[Finding, ...]:
     return (
         IDLE.measured(
             cost(worst),
-            f"head {worst}: {own.zeroed[worst]:.4f} with zeros, {own.averaged[worst]:.4f} with its mean",
+            f"head {worst}: {own.zeroed[worst]:z.4f} with zeros, {own.averaged[worst]:z.4f} with its mean",
         ),
         IDLE_BY_PAIR.measured(share, f"head {teller} of {pair_name(pair)}" if share else ""),
     )

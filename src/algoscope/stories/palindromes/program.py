@@ -146,7 +146,7 @@ def _odds(own: Subject, examples: Examples) -> Float[Tensor, "batch"]:
 def _figure(found: Compared) -> Illustration:
     some = slice(DRAWN)
     kinds = {"not palindrome": found.rule[some].numpy(), "palindrome": (~found.rule)[some].numpy()}
-    axes = ("the program's log odds of “not palindrome”", "the model's")
+    axes = ("the program's log odds of “not palindrome”", "the model's log odds of “not palindrome”")
     chart = two_heads(found.said[some].numpy(), found.did[some].numpy(), kinds, axes)
     return Illustration(
         chart, f"The program against the model, on {DRAWN:,} fresh sequences. Both say 0 at even odds."
