@@ -146,6 +146,7 @@ def test_circuit_prints_the_edges_and_writes_them(run, tmp_path):
     found = json.loads((tmp_path / "here/circuit.json").read_text())
     assert found["size"] == len(found["edges"]) > 0
     assert (tmp_path / "here/circuit.dot").read_text().startswith("digraph")
+    assert (tmp_path / "here/circuit.svg").read_text().count('class="edge"') == found["size"]
     code, again, _ = run("circuit", "maximum", *options, "--json")
     assert json.loads(again) == found
 

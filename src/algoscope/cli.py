@@ -215,14 +215,15 @@ def circuit(
 ) -> None:
     """Find the smallest set of edges that does a model's task alone.
 
-    Prints it with what each edge is worth and how far the whole may be trusted; writes circuit.json and
-    circuit.dot. docs/circuits.md explains the measures.
+    Prints it with what each edge is worth and how far the whole may be trusted; writes circuit.json,
+    circuit.dot and circuit.svg. docs/circuits.md explains the measures.
     """
     import torch
     from rich.console import Console
 
     from algoscope import atomic
     from algoscope.discovery.circuits.find import contrasts, find
+    from algoscope.figures.circuit import circuit_drawing
     from algoscope.report.circuit import circuit_dot, circuit_json, circuit_table, circuit_words
     from algoscope.report.folder import check_folder
     from algoscope.stories.prepare import prepare, settings
@@ -237,6 +238,7 @@ def circuit(
         )
         found = find(searched, fresh, patching, method, faithful)
     atomic.write(folder / "circuit.dot", circuit_dot(found))
+    atomic.write(folder / "circuit.svg", circuit_drawing(found.circuit.worth, found.parts).svg)
     atomic.write(folder / "circuit.json", circuit_json(found))
     if json:
         typer.echo(circuit_json(found), nl=False)
