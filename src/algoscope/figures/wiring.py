@@ -74,19 +74,19 @@ def _rows(parts: Iterable[Component]) -> list[list[Component]]:
 
 def _boxes(rows: Sequence[Sequence[Component]]) -> dict[Component, Box]:
     """Each row in the middle; MLPs in a column beside the heads, so that trunks can go straight."""
-    widths = [sum(map(_width, row)) + GAP * (len(row) - 1) for row in rows]
-    beside = max(width for width, row in zip(widths, rows, strict=True) if row[0].kind is not Kind.MLP) / 2
+    heads = max((len(row) for row in rows if row[0].head), default=1)
     boxes = {}
-    for number, (row, width) in enumerate(zip(rows, widths, strict=True)):
-        x = beside + GAP if row[0].kind is Kind.MLP else -width / 2
+    for number, row in enumerate(rows):
+        width, gap = _width(row[0]), GAP if row[0].head else LANE
+        x = (heads * (width + GAP) + GAP if row[0].kind is Kind.MLP else (1 - len(row)) * (width + gap)) / 2
         for part in row:
-            boxes[part] = Box(x + _width(part) / 2, (len(rows) - 1 - number) * STEP, _width(part))
-            x += _width(part) + GAP
+            boxes[part] = Box(x, (len(rows) - 1 - number) * STEP, width)
+            x += width + gap
     return boxes
 
 
 def _width(part: Component) -> float:
-    return 76.0 if part.head or part.kind is Kind.MLP else 144.0
+    return 76.0 if part.head or part.kind is Kind.MLP else 148.0
 
 
 def _trunks(
