@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+from operator import eq
+
 import pytest
 
+from algoscope.compiled.compiler import compile
+from algoscope.compiled.language import aggregate, choose, positions, select, tokens
+from algoscope.compiled.program import program
 from algoscope.compiled.programs.library import PROGRAMS
 
 
@@ -23,6 +28,18 @@ def test_what_follows_from_one_variable_needs_no_component(compiled):
     """Whether a letter is an a, or whether its count exceeds 1, is read off the letter and the count."""
     assert len(compiled("is-repeated").variables) == 3
     assert [each.name for each in compiled("count-a").variables] == ["tokens", "share of <bos>", "count of a"]
+
+
+def test_a_fixed_value_is_read_from_nowhere():
+    @program("abc", length=3)
+    def first_or_other():
+        """Is the first letter here, or else an a or not?"""
+        first = aggregate(select(positions, 1, eq), tokens)
+        return choose(tokens == first, "first", choose(tokens == "a", "a", "other")).named("answer")
+
+    wires = compile(first_or_other).graph.wires
+    into_maps = {wire.variable.name for wire in wires if wire.input == "in"}
+    assert into_maps == {"tokens", "aggregate(tokens)", "(tokens == aggregate(tokens))", "answer"}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

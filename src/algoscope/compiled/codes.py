@@ -63,7 +63,7 @@ def looked_up(given: Sequence[Codes], table: Coarse) -> Int[Tensor, "*batch"]:
     return values[tuple(each.clamp(max=size - 1) for each, size in zip(given, sizes, strict=True))]
 
 
-def numbers(variable: Variable) -> Float[Tensor, "value"]:
+def _numbers(variable: Variable) -> Float[Tensor, "value"]:
     """The values of a number, in order."""
     return torch.tensor([float(value) for value in variable.kept], dtype=torch.float64)
 
@@ -71,7 +71,7 @@ def numbers(variable: Variable) -> Float[Tensor, "value"]:
 def _decoded(placed: Placed, variable: Variable, found: dict[Expression, Codes]) -> Codes:
     """The class of what a sum of numbers becomes."""
     assert isinstance(variable.work, Lookup)
-    terms = [times * numbers(placed.variables[each])[found[each]] for each, times in variable.work.terms]
+    terms = [times * _numbers(placed.variables[each])[found[each]] for each, times in variable.work.terms]
     outcome = variable.work.table.outcome
     values = sorted(outcome)
     classes = torch.tensor([variable.kept[outcome[value]] for value in values])

@@ -8,6 +8,7 @@ from fractions import Fraction
 from algoscope.compiled.language import (
     BOS,
     Aggregate,
+    Constant,
     Expression,
     Map,
     Mean,
@@ -64,6 +65,8 @@ def evaluate(
             result = list(words)
         case Positions():
             result = list(places)
+        case Constant(value=value):
+            result = [value for _ in places]
         case Map(function=function, inputs=inputs):
             result = [function(*here) for here in zip(*map(values, inputs), strict=True)]
         case Share(selector=selector):

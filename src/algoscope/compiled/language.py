@@ -107,10 +107,10 @@ class Number(Expression):
     def __sub__(self, other: Number) -> Number:
         return Sum(f"({self} - {other})", self.terms + tuple((term, -times) for term, times in other.terms))
 
-    def __lt__(self, other: Fraction | int) -> Discrete:
+    def __lt__(self, other: Fraction | float) -> Discrete:
         return apply(lambda value: value < other, self).named(f"({self} < {other})")
 
-    def __gt__(self, other: Fraction | int) -> Discrete:
+    def __gt__(self, other: Fraction | float) -> Discrete:
         return apply(lambda value: value > other, self).named(f"({self} > {other})")
 
 
@@ -122,6 +122,13 @@ class Tokens(Discrete):
 @dataclass(frozen=True, eq=False)
 class Positions(Discrete):
     """The number of each position."""
+
+
+@dataclass(frozen=True, eq=False)
+class Constant(Discrete):
+    """The same value everywhere."""
+
+    value: Value
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,7 +230,7 @@ def width(selector: Selector) -> Discrete:
 
 def _expression(value: Discrete | Value) -> Discrete:
     """Itself, or a fixed value as an expression."""
-    return value if isinstance(value, Discrete) else Map(repr(value), lambda _: value, (positions,))
+    return value if isinstance(value, Discrete) else Constant(repr(value), value)
 
 
 def _binary(symbol: str, function: Callable[..., Value], left: Discrete, right: Discrete | Value) -> Discrete:

@@ -14,6 +14,7 @@ from itertools import product
 from algoscope.compiled.language import (
     BOS,
     Aggregate,
+    Constant,
     Discrete,
     Expression,
     Map,
@@ -145,20 +146,23 @@ def _table(
 ) -> Table:
     """A function of expressions as one of the variables that these are read off."""
     views = [_view(each) for each in several]
-    bases = tuple(dict.fromkeys(base for base, _ in views))
+    bases = tuple(dict.fromkeys(base for base, _ in views if not isinstance(base, Constant)))
     outcome = {}
     for place in range(found.program.longest + 1) if at is None else at:
         for values in product(*(found.values[base][place] for base in bases)):
             known = dict(zip(bases, values, strict=True))
-            outcome[values] = function(*(read(known[base]) for base, read in views))
+            outcome[values] = function(*(read(known.get(base)) for base, read in views))
     return Table(bases, outcome)
 
 
 def _view(expression: Expression) -> tuple[Expression, Callable[[Value], Value]]:
-    """The variable that this is read off, and how."""
+    """The variable (or constant) that this is read off, and how."""
+    if isinstance(expression, Constant):
+        value = expression.value
+        return expression, lambda _: value
     if isinstance(expression, Map):
         views = [_view(each) for each in expression.inputs]
-        bases = {base for base, _ in views}
+        bases = {base for base, _ in views if not isinstance(base, Constant)}
         if len(bases) == 1 and isinstance(base := bases.pop(), Discrete):
             function = expression.function
             return base, lambda value: function(*(read(value) for _, read in views))

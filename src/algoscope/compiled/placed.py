@@ -20,6 +20,7 @@ Coarse = dict[tuple[int, ...], Value]
 """What becomes of each combination of classes that can occur."""
 
 Kinds = dict[int, tuple[tuple[int, ...], ...]]
+"""For a class of key, the classes of query that it fits: keys that fit the same are of one kind."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,6 @@ No more than can be seen without running the program: a value that is listed may
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
@@ -15,6 +14,7 @@ from operator import mul
 from algoscope.compiled.language import (
     BOS,
     Aggregate,
+    Constant,
     Expression,
     Map,
     Mean,
@@ -51,10 +51,9 @@ class Reach:
     values: dict[Expression, list[set[Value]]]
     looks: dict[Selector, Look]
 
-    def domain(self, expression: Expression, at: Iterable[int] | None = None) -> tuple[Value, ...]:
-        """Every value that it can have at these positions (by default, at any), in order."""
-        here = self.values[expression]
-        found = set().union(*(here if at is None else (here[place] for place in at)))
+    def domain(self, expression: Expression) -> tuple[Value, ...]:
+        """Every value that it can have at some position, in order."""
+        found = set().union(*self.values[expression])
         return tuple(sorted(found, key=lambda value: (isinstance(value, str), value)))
 
 
@@ -94,6 +93,8 @@ class _Length:
                 return [{BOS}, *(set(self.whole.program.alphabet) for _ in places[1:])]
             case Positions():
                 return [{place} for place in places]
+            case Constant(value=value):
+                return [{value} for _ in places]
             case Map(function=function, inputs=inputs):
                 read = [self.values(each) for each in inputs]
                 return [{function(*each) for each in product(*(here[at] for here in read))} for at in places]
@@ -121,13 +122,12 @@ class _Length:
 
     def selected(self, selector: Selector) -> list[tuple[set[int], set[int]]]:
         """For each position, which ones it is sure to select, and which ones it can select."""
-        keys, queries = self.values(selector.keys), self.values(selector.queries)
         look = self.whole.looks[selector]
         found: list[tuple[set[int], set[int]]] = [(set(), set())]
         look.rests.add(0)
         for query in range(1, self.length + 1):
             seen = range(1, 1 + (query if self.whole.program.causal else self.length))
-            fits = {key: self._fits(selector, look, keys, queries, key, query) for key in seen}
+            fits = {key: self._fits(selector, key, query) for key in seen}
             always = {key for key, can in fits.items() if can == {True}}
             able = {key for key, can in fits.items() if True in can}
             look.selected |= {(query, key) for key in able}
@@ -136,19 +136,16 @@ class _Length:
             found.append((always, able))
         return found
 
-    def _fits(
-        self, selector: Selector, look: Look, keys: list[set[Value]], queries: list[set[Value]],
-        key: int, query: int,
-    ) -> set[bool]:  # fmt: skip
+    def _fits(self, selector: Selector, key: int, query: int) -> set[bool]:
         """Whether this key position can fit this query position, and whether it can fail to."""
-        if selector.keys is selector.queries and key == query:
-            pairs = [(value, value) for value in keys[key]]
-        else:
-            pairs = list(product(keys[key], queries[query]))
+        keys, queries = self.values(selector.keys)[key], self.values(selector.queries)[query]
+        itself = selector.keys is selector.queries and key == query
+        pairs = [(value, value) for value in keys] if itself else list(product(keys, queries))
+        known = self.whole.looks[selector].fits
         for pair in pairs:
-            if pair not in look.fits:
-                look.fits[pair] = bool(selector.fits(*pair))
-        return {look.fits[pair] for pair in pairs}
+            if pair not in known:
+                known[pair] = bool(selector.fits(*pair))
+        return {known[pair] for pair in pairs}
 
 
 def _means(numbers: list[set[Fraction]], always: set[int], able: set[int]) -> set[Fraction]:
