@@ -223,6 +223,7 @@ def test_circuit_prints_the_edges_and_writes_them(run, tmp_path):
     found = json.loads((tmp_path / "here/circuit.json").read_text())
     assert found["size"] == len(found["edges"]) > 0
     assert (tmp_path / "here/circuit.dot").read_text().startswith("digraph")
+    assert (tmp_path / "here/circuit.svg").read_text().count('class="edge"') == found["size"]
     code, again, _ = run("circuit", "maximum", *options, "--json")
     assert json.loads(again) == found
 
@@ -233,3 +234,24 @@ def test_circuit_refuses_a_method_that_does_not_exist_in_one_line(run, tmp_path)
     assert "choose from pruning" in err
     assert len(err.strip().splitlines()) == 1
     assert not (tmp_path / "here").exists()
+
+
+def test_circuit_tests_a_hypothesis_from_a_file(run, tmp_path):
+    edges = [{"from": "0.0", "to": "MLP 0"}, {"from": "MLP 0", "to": "answer"}]
+    (tmp_path / "stated.json").write_text(json.dumps({"edges": edges, "concepts": {"0.0": "smaller"}}))
+    options = ("--hypothesis", "stated.json", "--examples", "20")
+    code, out, _ = run("circuit", "sorting", *options)
+    assert code == 0
+    assert "2 edges, tested on 20 inputs" in out
+    code, out, _ = run("circuit", "sorting", *options, "--json")
+    assert [step["component"] for step in json.loads(out)["steps"]] == ["0.0", "MLP 0"]
+    assert not (tmp_path / "algoscope-out").exists()
+
+
+def test_a_wrong_hypothesis_is_one_line_and_exit_code_2(run, tmp_path):
+    edge = {"from": "MLP 0", "to": "0.0", "input": "v"}
+    (tmp_path / "stated.json").write_text(json.dumps({"edges": [edge]}))
+    code, out, err = run("circuit", "sorting", "--hypothesis", "stated.json")
+    assert (code, out) == (2, "")
+    assert "no edge MLP 0 to the values of 0.0" in err
+    assert len(err.strip().splitlines()) == 1

@@ -276,9 +276,13 @@ def circuit(
         str,
         typer.Option(help="Whether an edge's positions are told apart, counted from: start, answer, end."),
     ] = "no",
+    hypothesis: Annotated[
+        Path | None, typer.Option(help="Test the circuit stated in this JSON file instead of searching.")
+    ] = None,
     examples: Annotated[
-        int, typer.Option(min=2, help="How many inputs, or pairs of them, to search on.")
-    ] = 50,
+        int | None,
+        typer.Option(min=2, help="Inputs, or pairs of them, to search on, else 50; or to test on, else 200."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Decides the inputs.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder; else ./algoscope-out/NAME.")] = None,
     set_: Annotated[
@@ -291,28 +295,34 @@ def circuit(
 ) -> None:
     """Find the smallest set of edges that does a model's task alone.
 
-    Prints it with what each edge is worth and how far the whole may be trusted; writes circuit.json and
-    circuit.dot. docs/circuits.md explains the measures.
+    Prints it with what each edge is worth and how far the whole may be trusted; writes circuit.json,
+    circuit.dot and circuit.svg. With --hypothesis, prints how much of the model survives when all is
+    resampled that the hypothesis says may be. docs/circuits.md explains the measures, and the file.
     """
     import torch
     from rich.console import Console
 
     from algoscope import atomic
     from algoscope.discovery.circuits.find import contrasts, find
+    from algoscope.figures.circuit import circuit_drawing
     from algoscope.report.circuit import circuit_dot, circuit_json, circuit_table, circuit_words
     from algoscope.report.folder import check_folder
     from algoscope.stories.prepare import prepare, settings
 
     torch.set_num_threads(threads)
     prepared = prepare(name_or_path, task, settings(set_ or []), count=2, device=device)
+    if hypothesis is not None:
+        _test_hypothesis(prepared.checkpoint.model, prepared.task, hypothesis, examples or 200, seed, json)
+        return
     folder = out or Path("algoscope-out") / prepared.checkpoint.name
     check_folder(folder)
     with Console(stderr=True).status("searching for the smallest circuit"):
         searched, fresh = contrasts(
-            prepared.checkpoint.model, prepared.task, patching, examples, seed, positions
+            prepared.checkpoint.model, prepared.task, patching, examples or 50, seed, positions
         )
         found = find(searched, fresh, patching, method, faithful)
     atomic.write(folder / "circuit.dot", circuit_dot(found))
+    atomic.write(folder / "circuit.svg", circuit_drawing(found.circuit.worth, found.parts).svg)
     atomic.write(folder / "circuit.json", circuit_json(found))
     if json:
         typer.echo(circuit_json(found), nl=False)
@@ -320,6 +330,24 @@ def circuit(
     Console().print(circuit_table(found))
     typer.echo(circuit_words(found))
     typer.echo(f"circuit: {folder / 'circuit.json'}")
+
+
+def _test_hypothesis(model: Any, task: Any, path: Path, inputs: int, seed: int, json: bool) -> None:
+    from rich.console import Console
+
+    from algoscope.discovery.circuits.graph import Graph
+    from algoscope.discovery.circuits.hypothesis_file import read_hypothesis
+    from algoscope.discovery.circuits.trial import tried
+    from algoscope.report.hypothesis import hypothesis_json, hypothesis_table, hypothesis_words
+
+    stated = read_hypothesis(path, Graph(model.config), task.sample(2, seed).concepts)
+    with Console(stderr=True).status("testing the hypothesis"):
+        found = tried(model, task, stated, inputs, seed)
+    if json:
+        typer.echo(hypothesis_json(found), nl=False)
+        return
+    Console().print(hypothesis_table(found))
+    typer.echo(hypothesis_words(found))
 
 
 @app.command()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -59,11 +60,11 @@ def test_of_a_larger_model_in_which_one_head_counts_few_edges_carry_much():
         (0, "embedding", "0.1", pytest.approx(4.0, abs=1e-4), pytest.approx(1.0, abs=1e-4)),
         (0, "0.1", "answer", pytest.approx(4.0, abs=1e-4), pytest.approx(1.0, abs=1e-4)),
     )
-    (diagram,) = section.overview
-    assert "the 2 strongest of 13 edges" in diagram.caption
-    assert (
-        "the gap of 4.00 logits. Left out are 11 edges, of which none carries more than 0.00"
-        in diagram.caption
+    (diagram,) = section.illustrations
+    assert "all 2 of 13 edges" in diagram.caption
+    assert "Left out are 11 edges, of which none carries more than 0.0%" in diagram.caption
+    assert {"embedding to 0.1: 100.0%", "0.1 to answer: 100.0%"} == set(
+        re.findall("<title>(.*)</title>", diagram.figure.svg)
     )
 
 
@@ -113,7 +114,7 @@ def test_a_model_that_tells_pairs_apart_the_wrong_way_or_hardly_has_no_edges_to_
     section = asked(model)
     assert {each.verdict for each in section.findings} == {"open"}
     assert "in favour of the truth" in section.findings[0].note
-    assert not section.overview
+    assert not section.illustrations
 
 
 class Pairs:
@@ -145,7 +146,7 @@ def test_each_answer_is_told_apart():
     assert len(few.value) == 2
     assert few.said.startswith("answer 0: ")
     assert {row[0] for row in section.tables[0].rows} == {0, 1}
-    assert "all answers are taken together" in section.overview[0].caption
+    assert "for the answer of which it is largest" in section.illustrations[0].caption
 
 
 def test_a_model_with_many_edges_is_asked_on_fewer_pairs():

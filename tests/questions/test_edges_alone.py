@@ -59,3 +59,11 @@ def test_a_task_whose_inputs_have_no_partner_leaves_all_open(program, verdicts):
     section = edges_alone(see(program.model, task, program.task.sample(50, 0), 0))
     assert set(verdicts(section).values()) == {"open"}
     assert "patch with mean or zero" in section.findings[0].note
+
+
+def test_every_edge_of_the_circuit_is_in_the_picture_at_the_top_of_the_page(program):
+    section = edges_alone(see(program.model, program.task, program.task.sample(50, 0), 0))
+    (drawn,) = section.overview
+    rows = section.tables[0].rows
+    assert drawn.figure.svg.count('class="edge"') == len(rows)
+    assert f"all of its {len(rows)} edges, of 61" in drawn.caption

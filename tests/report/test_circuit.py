@@ -22,7 +22,20 @@ def found() -> Found:
     measured = Circuit(tuple(WORTH), 0.97, 0.1, 0.02, 0.99, WORTH)
     fresh = Circuit(tuple(WORTH), 0.96, 0.125, 0.03, 0.985, WORTH)
     rival = Circuit((Edge(TOKEN, ANSWER),), 0.95, 0.2, 0.1, 0.9, {Edge(TOKEN, ANSWER): 0.5})
-    return Found("pruning", "resample", 0.95, 50, 40, measured, fresh, Curve((0, 1), (0, 1)), 0.9, rival, 0.0)
+    return Found(
+        "pruning",
+        "resample",
+        0.95,
+        50,
+        40,
+        (TOKEN, HEAD, ANSWER),
+        measured,
+        fresh,
+        Curve((0, 1), (0, 1)),
+        0.9,
+        rival,
+        0.0,
+    )
 
 
 def test_json_holds_the_edges_and_every_measure(found):

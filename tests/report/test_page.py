@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from algoscope.figures.bars import grouped_bars
+from algoscope.figures.circuit import Drawing
 from algoscope.figures.heatmaps import heatmaps
 from algoscope.figures.pair_bars import bars_above
 from algoscope.questions.study import Illustration, Section, ShownInput, Table
@@ -99,9 +100,15 @@ def opened(page: Path, profile: Path) -> tuple[str, str]:
 def test_in_a_browser_a_study_opens_offline_and_draws_every_figure(untrained_study, tmp_path):
     write_page(untrained_study, tmp_path / "report.html")
     shown, console = opened(tmp_path / "report.html", tmp_path / "profile")
-    figures = sum(len(section.illustrations + section.overview) for section in untrained_study.sections)
+    figures = [
+        each.figure
+        for section in untrained_study.sections
+        for each in section.illustrations + section.overview
+    ]
+    drawings = [figure for figure in figures if isinstance(figure, Drawing)]
     assert console == ""
-    assert shown.count('class="plot-container') == figures > 0
+    assert shown.count('class="plot-container') == len(figures) - len(drawings) > 0
+    assert shown.count('class="circuit"') == len(drawings) > 0
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium to open the page with")

@@ -10,8 +10,9 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from algoscope.analysis.attribution import Contributions
-from algoscope.discovery.edges import EdgeEffects, Edges, edge_effects, edge_names
-from algoscope.figures.circuit import circuit_diagram
+from algoscope.discovery.circuits.graph import Edge as Drawn
+from algoscope.discovery.edges import Edges, edge_effects, edge_names
+from algoscope.figures.circuit import circuit_drawing
 from algoscope.model.component import ANSWER, EMBEDDING, Component, heads_and_mlps
 from algoscope.questions.bound import at_least, at_most
 from algoscope.questions.claim import Claim, Finding, all_missing
@@ -23,7 +24,7 @@ PAIRS, RUNS = 96, 4000
 """Pairs that are asked for; fewer where so many runs over edges and pairs would not do."""
 STRONG = 0.1
 """Of the gap: what an edge has to carry to be drawn."""
-MOST_DRAWN, LISTED = 24, 8
+LISTED = 8
 DISAGREE = 0.25
 LEAST_GAP = 1.0
 """Logits: what a model must tell the inputs of a pair apart by, or there is nothing to carry."""
@@ -83,7 +84,7 @@ def edges(seen: Seen) -> Section:
         _text(found.pairs),
         (_few(answers, found.by_answer), _composed(answers), _agree(compared)),
         tables=(_table(answers), *_disagreements(compared)),
-        overview=(_diagram(seen, found),),
+        illustrations=(_diagram(seen, answers),),
     )
 
 
@@ -208,16 +209,19 @@ def _disagreements(compared: Mapping[int, list[Compared]]) -> tuple[Table, ...]:
     return (Table(columns, rows, caption),) if rows else ()
 
 
-def _diagram(seen: Seen, found: EdgeEffects) -> Illustration:
-    pooled = found.pooled
-    strong = pooled.strong(STRONG)
-    drawn, left = strong[:MOST_DRAWN], [edge for edge in pooled.edges if edge not in strong[:MOST_DRAWN]]
-    most = max((edge.effect for edge in left), default=0.0)
-    several = " Here all answers are taken together." if len(found.by_answer) > 1 else ""
-    figure = circuit_diagram(drawn, (EMBEDDING, *heads_and_mlps(seen.model.config)), {}, pooled.gap)
+def _diagram(seen: Seen, answers: Mapping[int, Edges]) -> Illustration:
+    """Every edge that is strong in some answer."""
+    shares: dict[Drawn, float] = {}
+    for each in answers.values():
+        for edge in each.edges:
+            drawn = Drawn(edge.sender, edge.receiver)
+            shares[drawn] = max(edge.effect / each.gap, shares.get(drawn, 0.0))
+    strong = {edge: share for edge, share in shares.items() if share >= STRONG}
+    most = max((share for edge, share in shares.items() if edge not in strong), default=0.0)
+    which = ", for the answer of which it is largest" if len(answers) > 1 else ""
     return Illustration(
-        figure,
-        f"What carries the difference: the {len(drawn)} strongest of {len(pooled.edges)} edges, each with at "
-        f"least a tenth of the gap of {pooled.gap:.2f} logits. Left out are {len(left)} edges, of which none "
-        f"carries more than {max(most, 0.0):.2f} logits.{several}",
+        circuit_drawing(strong, (EMBEDDING, *heads_and_mlps(seen.model.config), ANSWER)),
+        f"What carries the difference: all {len(strong)} of {len(shares)} edges that carry at least a tenth "
+        f"of the gap, each as wide as its share{which}. Left out are {len(shares) - len(strong)} edges, of "
+        f"which none carries more than {most:.1%}.",
     )

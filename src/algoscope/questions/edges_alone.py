@@ -8,10 +8,11 @@ from algoscope.discovery.circuits.find import Found, contrasts, find
 from algoscope.discovery.circuits.graph import Graph
 from algoscope.discovery.circuits.stability import STABLE
 from algoscope.errors import UserError
+from algoscope.figures.circuit import NUMBERED, circuit_drawing
 from algoscope.questions.bound import at_least, at_most
 from algoscope.questions.claim import Claim, Finding, all_missing
 from algoscope.questions.seen import Seen
-from algoscope.questions.study import Section, Table
+from algoscope.questions.study import Illustration, Section, Table
 
 PAIRS, RUNS = 40, 8000
 """Pairs that are searched on; fewer where so many runs over edges and pairs would not do."""
@@ -68,7 +69,8 @@ def edges_alone(seen: Seen) -> Section:
         found = _found(seen)
     except UserError as error:
         return replace(section, findings=all_missing(CLAIMS, str(error)))
-    return replace(section, findings=_findings(found), tables=(_table(found),))
+    drawn = (_drawn(found),)
+    return replace(section, findings=_findings(found), tables=(_table(found),), overview=drawn)
 
 
 def _found(seen: Seen) -> Found:
@@ -93,6 +95,17 @@ def _findings(found: Found) -> tuple[Finding, ...]:
             f"{found.overlap:.2f} of all edges that either has",
         ),
         STEADY.measured(found.stability, f"over 100 samples of the {found.inputs} pairs"),
+    )
+
+
+def _drawn(found: Found) -> Illustration:
+    drawing = circuit_drawing(found.circuit.worth, found.parts)
+    return Illustration(
+        drawing,
+        f"What does the task: the smallest circuit found, all of its {len(found.circuit.edges)} edges, of "
+        f"{found.edges} that the model has. A head reads through its queries (q), keys (k) and values (v). "
+        "An edge is as wide as its worth, the share of faithfulness lost without it; from "
+        f"{NUMBERED:.0%} on it is written beside it where there is room, and the table has all of them.",
     )
 
 

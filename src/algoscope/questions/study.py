@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from plotly.graph_objects import Figure
 
+from algoscope.figures.circuit import Drawing
 from algoscope.questions.claim import Finding
 from algoscope.tasks.display import Shown
 
@@ -16,7 +17,7 @@ from algoscope.tasks.display import Shown
 class Illustration:
     """A figure with the sentence that says what to see in it."""
 
-    figure: Figure
+    figure: Figure | Drawing
     caption: str
 
 

@@ -31,13 +31,14 @@ def circuit_json(found: Found) -> str:
         "curve": dict(zip(map(str, found.curve.shares), found.curve.faithfulness, strict=True)),
         "stability": found.stability,
         "stable": found.stable,
-        "rival": {"overlap": found.overlap, "edges": [_named(edge) for edge in found.rival.edges]},
+        "rival": {"overlap": found.overlap, "edges": [named(edge) for edge in found.rival.edges]},
     }
-    edges = [_named(edge) | {"effect": found.circuit.worth[edge]} for edge in found.circuit.edges]
+    edges = [named(edge) | {"effect": found.circuit.worth[edge]} for edge in found.circuit.edges]
     return json.dumps(measured | {"edges": edges}, indent=1) + "\n"
 
 
-def _named(edge: Edge) -> dict[str, object]:
+def named(edge: Edge) -> dict[str, object]:
+    """An edge as JSON has it."""
     return {
         "from": str(edge.sender),
         "to": str(edge.receiver),

@@ -11,6 +11,7 @@ from plotly.graph_objects import Figure
 from plotly.offline import get_plotlyjs
 
 from algoscope import atomic
+from algoscope.figures.circuit import Drawing
 from algoscope.questions.study import Study
 
 
@@ -32,9 +33,11 @@ def render_page(study: Study) -> str:
     environment.filters["cell"] = cell
     environment.filters["sentence"] = sentence
     environment.tests["wide"] = wide
+    environment.tests["drawing"] = lambda figure: isinstance(figure, Drawing)
     within = [illustration for section in study.sections for illustration in section.illustrations]
+    plotted = [each.figure for each in (*study.overview, *within) if isinstance(each.figure, Figure)]
     # `tojson` escapes < and > for a script element, and to_json turns NaN into null.
-    figures = [json.loads(illustration.figure.to_json()) for illustration in (*study.overview, *within)]
+    figures = [json.loads(figure.to_json()) for figure in plotted]
     template = environment.get_template("page.html.jinja")
     return template.render(study=study, figures=figures, plotly=Markup(get_plotlyjs()))
 

@@ -10,6 +10,7 @@ import torch
 from algoscope.compiled.compiler import Compiled, compile
 from algoscope.compiled.noise import Noise
 from algoscope.compiled.programs.library import PROGRAMS
+from algoscope.discovery.circuits import scrubbing
 from algoscope.discovery.circuits.graph import Edge, Graph
 from algoscope.discovery.circuits.scrubbing import Hypothesis, scrub
 from algoscope.errors import UserError
@@ -89,3 +90,13 @@ def test_what_can_not_be_scrubbed_is_refused_in_one_line(compiled, examples, tru
     answered[0] = answered[0].roll(-1)
     with pytest.raises(UserError, match="one length"):
         scrub(compiled.model, replace(examples, answered=answered), truth)
+
+
+def test_more_paths_than_can_be_resampled_are_refused(compiled, examples, truth, monkeypatch):
+    monkeypatch.setattr(scrubbing, "MOST_STEPS", 5)
+    with pytest.raises(UserError, match="give fewer edges, so that there are at most 5"):
+        scrub(compiled.model, examples, truth)
+    (last,) = (edge for edge in truth.edges if edge.receiver == ANSWER)
+    # One sender on one path, with and without being spared.
+    monkeypatch.setattr(scrubbing, "MOST_STEPS", 2)
+    scrub(compiled.model, examples, Hypothesis(frozenset({last}), {}))

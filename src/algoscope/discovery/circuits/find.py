@@ -19,6 +19,7 @@ from algoscope.discovery.circuits.scores import Method
 from algoscope.discovery.circuits.smallest import overlap, rival, smallest
 from algoscope.discovery.circuits.stability import STABLE, stability
 from algoscope.errors import UserError
+from algoscope.model.component import Component
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples, Task
 
@@ -52,6 +53,8 @@ class Found:
     inputs: int
     edges: int
     """How many edges the whole model has."""
+    parts: tuple[Component, ...]
+    """Every component of the model, those that no edge of the circuit touches too."""
     circuit: Circuit
     """Measured on the inputs that were searched on."""
     fresh: Circuit
@@ -146,6 +149,7 @@ def find(contrast: Contrast, fresh: Contrast, patching: str, method: str, faithf
         faithful,
         len(contrast.patched.examples),
         len(contrast.graph.edges),
+        contrast.graph.parts,
         circuit(contrast, edges),
         circuit(fresh, edges),
         curve(contrast, scores),

@@ -57,6 +57,11 @@ class Graph:
         """What writes into the stream, in the order of the computation: embeddings, heads, MLPs."""
         return (TOKEN, POSITION, *heads_and_mlps(self.config))
 
+    @property
+    def parts(self) -> tuple[Component, ...]:
+        """Every component, the answer last."""
+        return (*self.senders, ANSWER)
+
     @cached_property
     def edges(self) -> tuple[Edge, ...]:
         """Every edge: of each layer those into its heads' queries, keys, values, its MLP; then the answer."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -29,6 +29,9 @@ from algoscope.tasks.task import Examples
 
 Concept = Int[Tensor, "batch"] | Int[Tensor, "batch part"]
 """What of each input matters: inputs with the same numbers may stand for each other."""
+
+MOST_STEPS = 20_000
+"""Of resampling one sender on one path: some minutes."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ class _Scrubbed:
         self.model, self.examples, self.hypothesis, self.seed = model, examples, hypothesis, seed
         self.graph = Graph(model.config)
         self.graph.mask(hypothesis.edges)
+        _refuse_many(hypothesis)
         _refuse_uneven(model, examples)
         self.groups = {sender: self._groups(sender) for sender in hypothesis.senders}
         self.taps = Taps(model.sites)
@@ -191,10 +195,35 @@ class _Scrubbed:
         return mixed
 
 
+def alike(model: Transformer, examples: Examples) -> Examples:
+    """Those of the most common length and answered places: they may stand in each other's place."""
+    _, which, counts = _layout(model, examples).unique(dim=0, return_inverse=True, return_counts=True)
+    return examples[which == counts.argmax()]
+
+
+def _layout(model: Transformer, examples: Examples) -> Bool[Tensor, "batch place"]:
+    """Where each input is answered, and where it is padding."""
+    pad = model.config.pad_token
+    return examples.answered if pad is None else torch.cat((examples.answered, examples.tokens == pad), 1)
+
+
+def _refuse_many(hypothesis: Hypothesis) -> None:
+    """Raises UserError for a hypothesis whose paths are too many to resample each, again for every sender."""
+    paths = {ANSWER: 1}
+    for sender in reversed(hypothesis.senders):
+        readers = [edge.receiver for edge in hypothesis.edges if edge.sender == sender]
+        paths[sender] = sum(paths.get(reader, 0) for reader in readers)
+    steps = (sum(paths.values()) - 1) * (len(hypothesis.senders) + 1)
+    if steps > MOST_STEPS:
+        raise UserError(
+            f"the hypothesis has {steps:,} steps, since each path to the answer is resampled by itself, once "
+            f"more for every sender: give fewer edges, so that there are at most {MOST_STEPS:,}"
+        )
+
+
 def _refuse_uneven(model: Transformer, examples: Examples) -> None:
     """Raises UserError for inputs that can't stand in each other's place."""
-    pad = model.config.pad_token
-    layout = examples.answered if pad is None else torch.cat((examples.answered, examples.tokens == pad), 1)
+    layout = _layout(model, examples)
     if not (layout == layout[:1]).all():
         raise UserError(
             "causal scrubbing swaps inputs: give examples of one length, answered at the same places"

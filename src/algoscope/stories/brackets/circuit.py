@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from algoscope.discovery.edges import Edges, edges
+from algoscope.discovery.circuits.graph import Edge as Drawn
+from algoscope.discovery.edges import Edge, Edges, edges
 from algoscope.discovery.faithfulness import Part, faithfulness
-from algoscope.model.component import ANSWER, EMBEDDING, Component
+from algoscope.figures.circuit import circuit_drawing
+from algoscope.model.component import ANSWER, EMBEDDING, Component, heads_and_mlps
 from algoscope.questions.bound import at_least, less_than
 from algoscope.questions.claim import Claim, Finding, all_missing
 from algoscope.questions.seen import Seen
-from algoscope.questions.study import Section
+from algoscope.questions.study import Illustration, Section
 from algoscope.stories.brackets.pairs import with_balanced
 from algoscope.stories.brackets.subject import NO_MLP, TEXT, Subject, subject_of
 
@@ -56,7 +58,9 @@ TEXT_ABOVE = (
 def circuit(seen: Seen) -> Section:
     """Does the circuit do what the text says, alone, and is it all of it?"""
     subject, question = subject_of(seen), "Does the elevation circuit do its work alone, and is that all?"
-    return Section("circuit", question, TEXT_ABOVE, (*_elevation(subject), *_paths(subject)))
+    measured = fault_edges(subject)
+    findings = (*_elevation(subject), *_paths(subject, measured))
+    return Section("circuit", question, TEXT_ABOVE, findings, _drawn(subject, measured))
 
 
 def fault_edges(subject: Subject) -> Edges | None:
@@ -93,8 +97,8 @@ def _elevation(subject: Subject) -> tuple[Finding, ...]:
     )
 
 
-def _paths(subject: Subject) -> tuple[Finding, ...]:
-    parts, measured = path(subject), fault_edges(subject)
+def _paths(subject: Subject, measured: Edges | None) -> tuple[Finding, ...]:
+    parts = path(subject)
     if len(parts) < 3 or measured is None:
         reason = subject.tally.reason or (NO_MLP if measured else "there is no pair of strings to measure")
         return all_missing((PATH, COMPLETE), reason)
@@ -111,3 +115,32 @@ def _paths(subject: Subject) -> tuple[Finding, ...]:
         said = f"the strongest goes from {strongest.sender.words} to {strongest.receiver.words}"
         complete = COMPLETE.measured(strongest.effect / measured.gap, said)
     return PATH.measured(min(into, out, end), steps), complete
+
+
+def _drawn(subject: Subject, measured: Edges | None) -> tuple[Illustration, ...]:
+    """Every edge along the claimed path, whatever it carries, and every other that is strong."""
+    parts = path(subject)
+    if len(parts) < 3 or measured is None:
+        return ()
+    claimed = [edge for edge in measured.edges if _along(edge, parts)]
+    others = [edge for edge in measured.strong(STRONG) if edge not in claimed]
+    shares = {Drawn(edge.sender, edge.receiver): edge.effect / measured.gap for edge in (*claimed, *others)}
+    drawing = circuit_drawing(shares, (EMBEDDING, *heads_and_mlps(subject.model.config), ANSWER))
+    left = len(measured.edges) - len(shares)
+    caption = (
+        f"All {len(claimed)} edges from head {parts[0]} to MLPs, from MLPs to head {parts[-1]} and on to the "
+        f"answer, and {len(others)} others that carry at least a tenth of the gap, as wide as their share of "
+        f"it. Left out are {left} edges, each below a tenth."
+    )
+    return (Illustration(drawing, caption),)
+
+
+def _along(edge: Edge, parts: list[Component]) -> bool:
+    """Whether an edge is a step of the path: tally head, an MLP, elevation head, answer."""
+    tally, *mlps, last = parts
+    into = edge.sender == tally and edge.receiver in mlps
+    return (
+        into
+        or (edge.sender in mlps and edge.receiver == last)
+        or (edge.sender, edge.receiver) == (last, ANSWER)
+    )
