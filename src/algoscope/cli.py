@@ -322,7 +322,7 @@ def circuit(
         )
         found = find(searched, fresh, patching, method, faithful)
     atomic.write(folder / "circuit.dot", circuit_dot(found))
-    atomic.write(folder / "circuit.svg", circuit_drawing(found.circuit.worth, found.parts).svg)
+    atomic.write(folder / "circuit.svg", circuit_drawing(found.worth, found.parts).svg)
     atomic.write(folder / "circuit.json", circuit_json(found))
     if json:
         typer.echo(circuit_json(found), nl=False)

@@ -19,9 +19,9 @@ WORTH = {Edge(TOKEN, HEAD, "k"): 0.25, Edge(HEAD, ANSWER): 1.0}
 
 @pytest.fixture
 def found() -> Found:
-    measured = Circuit(tuple(WORTH), 0.97, 0.1, 0.02, 0.99, WORTH)
-    fresh = Circuit(tuple(WORTH), 0.96, 0.125, 0.03, 0.985, WORTH)
-    rival = Circuit((Edge(TOKEN, ANSWER),), 0.95, 0.2, 0.1, 0.9, {Edge(TOKEN, ANSWER): 0.5})
+    measured = Circuit(tuple(WORTH), 0.97, 0.1, 0.02, 0.99)
+    fresh = Circuit(tuple(WORTH), 0.96, 0.125, 0.03, 0.985)
+    rival = Circuit((Edge(TOKEN, ANSWER),), 0.95, 0.2, 0.1, 0.9)
     return Found(
         "pruning",
         "resample",
@@ -31,6 +31,7 @@ def found() -> Found:
         (TOKEN, HEAD, ANSWER),
         measured,
         fresh,
+        WORTH,
         Curve((0, 1), (0, 1)),
         0.9,
         rival,

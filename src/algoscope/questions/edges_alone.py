@@ -99,7 +99,7 @@ def _findings(found: Found) -> tuple[Finding, ...]:
 
 
 def _drawn(found: Found) -> Illustration:
-    drawing = circuit_drawing(found.circuit.worth, found.parts)
+    drawing = circuit_drawing(found.worth, found.parts)
     return Illustration(
         drawing,
         f"What does the task: the smallest circuit found, all of its {len(found.circuit.edges)} edges, of "
@@ -111,7 +111,7 @@ def _drawn(found: Found) -> Illustration:
 
 def _table(found: Found) -> Table:
     names = {"q": "queries", "k": "keys", "v": "values", "in": ""}
-    worth = sorted(found.circuit.worth.items(), key=lambda each: -each[1])
+    worth = sorted(found.worth.items(), key=lambda each: -each[1])
     return Table(
         ("from", "to", "through its", "faithfulness lost without it"),
         tuple((str(edge.sender), str(edge.receiver), names[edge.input], lost) for edge, lost in worth),

@@ -33,7 +33,7 @@ def circuit_json(found: Found) -> str:
         "stable": found.stable,
         "rival": {"overlap": found.overlap, "edges": [named(edge) for edge in found.rival.edges]},
     }
-    edges = [named(edge) | {"effect": found.circuit.worth[edge]} for edge in found.circuit.edges]
+    edges = [named(edge) | {"effect": found.worth[edge]} for edge in found.circuit.edges]
     return json.dumps(measured | {"edges": edges}, indent=1) + "\n"
 
 
@@ -51,7 +51,7 @@ def circuit_dot(found: Found) -> str:
     """The circuit in Graphviz's language: `dot -Tsvg circuit.dot`."""
     lines = [
         f'  "{edge.sender}" -> "{edge.receiver}" [label="{"" if edge.input == "in" else edge.input}", '
-        f'penwidth={1 + 4 * min(max(found.circuit.worth[edge], 0), 1):.2f}, weight="{_worth(found, edge)}"];'
+        f'penwidth={1 + 4 * min(max(found.worth[edge], 0), 1):.2f}, weight="{_worth(found, edge)}"];'
         for edge in found.circuit.edges
     ]
     return "\n".join(("digraph circuit {", "  rankdir=BT;", "  node [shape=box];", *lines, "}", ""))
@@ -90,4 +90,4 @@ def circuit_words(found: Found) -> str:
 
 
 def _worth(found: Found, edge: Edge) -> str:
-    return f"{found.circuit.worth[edge]:.3g}"
+    return f"{found.worth[edge]:.3g}"

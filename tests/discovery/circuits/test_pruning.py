@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from algoscope.discovery.circuits.circuit import circuit, curve
+from algoscope.discovery.circuits.circuit import circuit, curve, worth
 from algoscope.discovery.circuits.contrast import Contrast, resampled
 from algoscope.discovery.circuits.exact import exact
 from algoscope.discovery.circuits.graph import Edge
@@ -93,10 +93,11 @@ def test_a_circuit_says_what_it_does_alone_and_what_the_rest_can_do(contrast):
     assert found.kl == pytest.approx(0, abs=1e-4)
     # The other head lacks the MLP's edge to the answer, so the rest can do nothing.
     assert found.rest == pytest.approx(0, abs=1e-6)
-    assert found.worth[Edge(ONE, MLP)] == pytest.approx(1, abs=1e-4)
-    assert found.worth[Edge(MLP, ANSWER)] == pytest.approx(1, abs=1e-4)
+    each = worth(contrast, sorted(path(ONE)))
+    assert each[Edge(ONE, MLP)] == pytest.approx(1, abs=1e-4)
+    assert each[Edge(TOKEN, ONE, "k")] == pytest.approx(0.75, abs=1e-4)
     nothing = circuit(contrast, [])
-    assert (nothing.faithfulness, nothing.accuracy, nothing.worth) == (0, 0, {})
+    assert (nothing.faithfulness, nothing.accuracy, worth(contrast, [])) == (0, 0, {})
     assert nothing.rest == pytest.approx(1)
 
 

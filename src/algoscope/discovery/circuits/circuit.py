@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -47,8 +47,6 @@ class Circuit:
     """KL(whole model || circuit), a mean over answers, in nats."""
     accuracy: float
     """Share of answers that the circuit alone gets right."""
-    worth: Mapping[Edge, float]
-    """By how much faithfulness falls when this one edge of the circuit is cut too."""
 
 
 def curve(contrast: Contrast, scores: Scores, shares: Sequence[float] = SHARES) -> Curve:
@@ -61,11 +59,8 @@ def curve(contrast: Contrast, scores: Scores, shares: Sequence[float] = SHARES) 
 def circuit(contrast: Contrast, edges: Sequence[Edge]) -> Circuit:
     """These edges, with what they do alone."""
     kept = contrast.graph.mask(edges)
-    numbers = kept.nonzero()[:, 0]
-    without = kept.float().repeat(len(numbers), 1)
-    without[torch.arange(len(numbers)), numbers] = 0
-    masks = torch.cat((kept.float()[None], (~kept).float()[None], without)).to(contrast.every)
-    alone, rest, *less = contrast.faithfulness(masks).tolist()
+    masks = torch.stack((kept, ~kept)).to(contrast.every)
+    alone, rest = contrast.faithfulness(masks).tolist()
     answered = right(contrast.logits(masks[:1]), contrast.patched.examples.labels)
     return Circuit(
         contrast.graph.of(kept),
@@ -73,8 +68,17 @@ def circuit(contrast: Contrast, edges: Sequence[Edge]) -> Circuit:
         rest,
         float(contrast.divergence(masks[:1]).double().mean()),
         float(answered.double().mean()),
-        dict(zip(contrast.graph.of(kept), (alone - each for each in less), strict=True)),
     )
+
+
+def worth(contrast: Contrast, edges: Sequence[Edge]) -> dict[Edge, float]:
+    """By how much the faithfulness of a circuit falls when one edge of it is cut too, for each."""
+    kept = contrast.graph.mask(edges)
+    numbers = kept.nonzero()[:, 0]
+    masks = kept.to(contrast.every).repeat(1 + len(numbers), 1)
+    masks[torch.arange(1, len(masks)), numbers] = 0
+    alone, *less = contrast.faithfulness(masks).tolist()
+    return dict(zip(contrast.graph.of(kept), (alone - each for each in less), strict=True))
 
 
 def _area(shares: Sequence[float], heights: Sequence[float]) -> float:

@@ -9,10 +9,11 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from algoscope.discovery.circuits.circuit import Circuit, Curve, circuit, curve
+from algoscope.discovery.circuits.circuit import Circuit, Curve, circuit, curve, worth
 from algoscope.discovery.circuits.contrast import Contrast, ablated, resampled
 from algoscope.discovery.circuits.exact import exact
 from algoscope.discovery.circuits.gradients import eap, eap_ig_activations, eap_ig_inputs
+from algoscope.discovery.circuits.graph import Edge
 from algoscope.discovery.circuits.places import Places, absolute, from_answer, from_end
 from algoscope.discovery.circuits.pruning import pruning
 from algoscope.discovery.circuits.scores import Method
@@ -59,6 +60,8 @@ class Found:
     """Measured on the inputs that were searched on."""
     fresh: Circuit
     """The same edges on as many other inputs."""
+    worth: Mapping[Edge, float]
+    """By how much faithfulness falls when one edge of the circuit is cut too."""
     curve: Curve
     stability: float
     rival: Circuit
@@ -152,6 +155,7 @@ def find(contrast: Contrast, fresh: Contrast, patching: str, method: str, faithf
         contrast.graph.parts,
         circuit(contrast, edges),
         circuit(fresh, edges),
+        worth(contrast, edges),
         curve(contrast, scores),
         stability(scores, len(edges)),
         circuit(contrast, contrast.graph.of(other)),
