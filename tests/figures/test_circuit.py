@@ -62,6 +62,12 @@ def test_a_head_shows_its_three_inputs_those_that_are_read_plainly():
     assert texts(root, "input idle") == ["k", "q", "k", "v"]
 
 
+def test_where_inputs_are_not_told_apart_none_is_shown():
+    root = drawn({Edge(TOKEN, HEAD): 0.5, Edge(POSITION, HEAD): 0.5})
+    assert not texts(root, "input") + texts(root, "input idle")
+    assert len(widths(root)) == 2
+
+
 def test_who_cannot_see_it_is_told_every_edge():
     root = drawn(WORTH)
     assert root.get("role") == "img"

@@ -47,7 +47,7 @@ def circuit_drawing(worth: Mapping[Edge, float], parts: Iterable[Component]) -> 
     """All of these edges, wide by what each is worth (1 is all), between boxes for the parts.
 
     Parts that no edge touches are faint. An edge at several places is drawn once, as wide as its best place.
-    An edge into a head that does not say through which input ends in the middle of the head.
+    Where no edge says through which input a head reads, heads show no inputs.
     """
     pooled: dict[Edge, float] = {}
     for edge, value in worth.items():
@@ -110,14 +110,15 @@ def _path(route: Sequence[Point]) -> str:
 def _parts(pooled: Mapping[Edge, float], placed: Wiring) -> list[str]:
     read = {(edge.receiver, edge.input) for edge in pooled}
     used = {part for edge in pooled for part in (edge.sender, edge.receiver)}
+    apart = any(letter in LETTERS for _, letter in read)
     lines = []
     for part, box in placed.boxes.items():
-        name_at = box.top + (17 if part.head else HEIGHT / 2 + 4.5)
+        name_at = box.top + (17 if part.head and apart else HEIGHT / 2 + 4.5)
         inputs = "".join(
             f'<text class="{"input" if (part, letter) in read else "input idle"}" '
             f'x="{port(box, letter):.1f}" y="{box.bottom - 6:.1f}">{letter}</text>'
             for letter in LETTERS
-            if part.head
+            if part.head and apart
         )
         lines.append(
             f'<g class="{"part" if part in used else "part idle"}">'
