@@ -29,7 +29,7 @@ def pruning(contrast: Contrast, first: float = FIRST, factor: float = FACTOR) ->
 
     What each example says of an edge is how far it is from the whole model without it, when last measured.
     """
-    kept, threshold = contrast.every.bool(), first
+    kept, threshold = contrast.every.bool().cpu(), first
     gone: list[int] = []
     evidence = torch.zeros(len(kept), len(contrast.patched.examples), dtype=torch.double)
     missed, fresh = _missed(contrast, kept, kept), True
@@ -38,7 +38,7 @@ def pruning(contrast: Contrast, first: float = FIRST, factor: float = FACTOR) ->
         expected = [each for each in mean.argsort().tolist() if kept[each] and mean[each] <= threshold]
         leaving = _leaving(contrast, kept, expected, threshold)
         if not expected:
-            threshold = max(threshold * factor, float(mean[kept].min()))
+            threshold, fresh = max(threshold * factor, float(mean[kept].min())), False
         elif leaving or fresh:
             # By itself the least missed edge was measured to be within the threshold.
             leaving = leaving or expected[:1]
@@ -50,7 +50,7 @@ def pruning(contrast: Contrast, first: float = FIRST, factor: float = FACTOR) ->
         else:
             again = torch.zeros_like(kept)
             again[expected] = True
-            missed[again.cpu()], fresh = _missed(contrast, kept, again)[again.cpu()], True
+            missed[again], fresh = _missed(contrast, kept, again)[again], True
     scores = torch.zeros(len(gone), dtype=torch.double)
     scores[gone] = torch.arange(1, len(gone) + 1, dtype=torch.double)
     return Scores(contrast.graph, "pruning", scores, evidence)
@@ -67,7 +67,7 @@ def _missed(
     found = torch.full((len(kept), len(examples)), torch.inf, dtype=torch.double)
     far = contrast.divergence(masks).double()
     by_example = far.new_zeros(len(far), len(examples)).index_add(1, examples.row_example, far)
-    found[left.cpu()] = (by_example / examples.answered.sum(1).clamp(min=1)).cpu()
+    found[left] = (by_example / examples.answered.sum(1).clamp(min=1)).cpu()
     return found
 
 
