@@ -44,21 +44,31 @@ def rival(contrast: Contrast, kept: Edges, scores: Scores, faithful: float) -> E
 def without(contrast: Contrast, kept: Edges, order: Sequence[int], faithful: float) -> Edges:
     """What is left when edges are left out in this order, each if the rest stays faithful enough.
 
-    Many are tried together: twice as many after each success, half as many after a failure.
+    Many are tried together: twice as many after each success, half as many after a failure. When even one
+    is too many, the others are tried alone as one batch, and those that may not go alone not again.
     """
-    left = [number for number in order if kept[number]]
-    kept, count = kept.clone(), 1
+
+    def fine(masks: Sequence[Edges]) -> list[bool]:
+        found = contrast.faithfulness(torch.stack(list(masks)).to(contrast.every))
+        return (abs(found - 1) <= 1 - faithful + ROUNDING).tolist()
+
+    left, count = [number for number in order if kept[number]], 1
     while left:
-        less = kept.clone()
-        less[left[:count]] = False
-        far = abs(float(contrast.faithfulness(less.to(contrast.every)[None])) - 1)
-        if far <= 1 - faithful + ROUNDING:
+        less = _cut(kept, left[:count])
+        if fine([less])[0]:
             kept, left, count = less, left[count:], 2 * count
-        elif count == 1:
-            left = left[1:]
-        else:
+        elif count > 1:
             count = max(1, min(count, len(left)) // 2)
+        else:
+            alone = fine([_cut(kept, [number]) for number in left[1:]]) if left[1:] else []
+            left = [number for number, may_go in zip(left[1:], alone, strict=True) if may_go]
     return kept
+
+
+def _cut(kept: Edges, numbers: Sequence[int]) -> Edges:
+    less = kept.clone()
+    less[list(numbers)] = False
+    return less
 
 
 def overlap(one: Edges, other: Edges) -> float:
