@@ -96,7 +96,9 @@ def large() -> list[Contender]:
     )  # fmt: skip
     model = Transformer(config).requires_grad_(False)
     tokens = torch.randint(100, (4, 32), generator=torch.Generator().manual_seed(0))
-    examples = Examples(tokens, tokens[:, -1], {}, 31)
+    answered = torch.zeros_like(tokens, dtype=torch.bool)
+    answered[:, -1] = True
+    examples = Examples(tokens, tokens[:, -1], {}, answered)
     family = heads(config, Resample(pairing=(1, 2, 3, 0)))
     cache = model.run_with_cache(tokens[[1, 2, 3, 0]], [one.site for one in family])[1]
 
