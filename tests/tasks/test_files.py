@@ -205,7 +205,7 @@ def test_labels_that_disagree_are_counted_and_the_first_are_shown(tmp_path: Path
         ("a.json", '[["()", 1], ["(]", 0]]', r"a.json: '\(\]' has '\]'"),
         ("a.json", b"\xff\xfe", "not UTF-8 text"),
         ("a.json.gz", b"plain", "not a complete gzip file"),
-        ("a.json.gz", gzip.compress(b"[]")[:-4], "not a complete gzip file"),
+        ("a.json.gz", gzip.compress(b"[]", mtime=0)[:-4], "not a complete gzip file"),
         ("a.safetensors", b"\x80\x04pickle", "not a readable safetensors file"),
         ("a.safetensors", b"", "not a readable safetensors file"),
     ],

@@ -58,7 +58,7 @@ def hypothesis_words(trial: Trial) -> str:
     """How much survives, and which step does most damage, in a few lines."""
     hypothesis, found = trial.hypothesis, trial.survival
     worst = "No step loses anything."
-    if found.worst is not None and found.gained[found.worst] > 0:
+    if found.worst is not None:
         concept = hypothesis.concepts.get(found.worst, EVERYTHING)
         worst = (
             f"Most damaging: that {found.worst.words} depends on {concept}; without this step the KL is "

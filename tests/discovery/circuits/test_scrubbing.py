@@ -61,6 +61,12 @@ def test_a_concept_that_is_too_poor_is_named_as_the_worst_step(compiled, example
     assert found.gained[middle] == pytest.approx(found.kl.mean, abs=0.05 * found.kl.mean)
 
 
+def test_where_no_step_loses_anything_none_is_the_worst(compiled, examples, truth):
+    found = scrub(compiled.model, examples, truth)
+    assert replace(found, gained=dict.fromkeys(truth.senders, -0.1)).worst is None
+    assert replace(found, gained={TOKEN: -0.1, truth.senders[-1]: 0.1}).worst == truth.senders[-1]
+
+
 def test_a_missing_edge_is_noticed(compiled, examples, truth):
     (last,) = (edge for edge in truth.edges if edge.receiver == ANSWER)
     found = scrub(compiled.model, examples, Hypothesis(truth.edges - {last}, truth.concepts))

@@ -65,7 +65,8 @@ class Survival:
     @property
     def worst(self) -> Component | None:
         """The step that loses most, if one loses anything."""
-        return max(self.gained, key=lambda each: self.gained[each]) if self.gained else None
+        losing = {each: by for each, by in self.gained.items() if by > 0}
+        return max(losing, key=lambda each: losing[each]) if losing else None
 
 
 @torch.no_grad()
@@ -75,6 +76,7 @@ def scrub(model: Transformer, examples: Examples, hypothesis: Hypothesis, seed: 
     All examples need one length and the same answered places. Raises UserError for those that don't, for
     edges that the model does not have, and for concepts that the task does not give.
     """
+    examples = examples.to(model.W_E.device)
     scrubbed = _Scrubbed(model, examples, hypothesis, seed)
     whole, logits = scrubbed.whole, scrubbed.logits(frozenset())
     labels, sets = examples.labels, examples.sets
@@ -85,7 +87,7 @@ def scrub(model: Transformer, examples: Examples, hypothesis: Hypothesis, seed: 
             divergence(logits, whole, sets).double(),
         )
     )
-    accuracy, same, kl = intervals(rows, examples)
+    accuracy, same, kl = intervals(rows.cpu(), examples.to("cpu"))
     gained = {
         sender: kl.mean - float(divergence(scrubbed.logits(frozenset({sender})), whole, sets).double().mean())
         for sender in hypothesis.senders
@@ -126,7 +128,7 @@ class _Scrubbed:
         """The answers with every sender resampled but those that are spared."""
         self.generator = torch.Generator().manual_seed(self.seed)
         self.spared = spared
-        every = torch.arange(len(self.examples))
+        every = torch.arange(len(self.examples), device=self.examples.tokens.device)
         stream = self._read(ANSWER, "in", every)
         logits: Tensor = self.model.read_out(stream, self.taps)[self.examples.answered]
         return logits
@@ -149,14 +151,15 @@ class _Scrubbed:
         if sender in self.spared:
             return inputs
         group = self.groups[sender]
-        order = torch.rand(len(inputs), len(group), generator=self.generator)
+        order = torch.rand(len(inputs), len(group), generator=self.generator).to(inputs.device)
         order[group[None] != group[inputs][:, None]] = -1
         order[torch.arange(len(inputs)), inputs] = -0.5
         return order.argmax(1)
 
     def _read(self, receiver: Component, letter: Input, inputs: Int[Tensor, "batch"]) -> Tensor:
         """What a receiver reads: of the hypothesis, from inputs that agree; the rest from any input."""
-        any_input = torch.randint(len(self.examples), (len(inputs),), generator=self.generator)
+        drawn = torch.randint(len(self.examples), (len(inputs),), generator=self.generator)
+        any_input = drawn.to(inputs.device)
         total = self._bias(receiver).expand(*self.examples.tokens.shape, -1)
         for edge in self.graph.edges[self.graph.inputs[receiver, letter]]:
             if edge in self.hypothesis.edges:
