@@ -29,6 +29,10 @@ Names = Annotated[
     ),
 ]
 
+Device = Annotated[str, typer.Option(help="cpu, cuda or mps.")]
+Threads = Annotated[int, typer.Option(help="CPU threads; numbers may depend on it.", min=1)]
+Folder = Annotated[Path | None, typer.Option(help="Folder; else ./algoscope-out/NAME.")]
+
 app = typer.Typer(
     help="Reverse-engineer small transformers trained on algorithmic tasks.",
     add_completion=False,
@@ -64,11 +68,11 @@ def study(
     ] = None,
     seed: Annotated[int, typer.Option(help="Decides the examples that the task samples.")] = 0,
     data: Annotated[Path | None, typer.Option(help="Your own inputs and labels instead of a sample.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder; else ./algoscope-out/NAME.")] = None,
+    out: Folder = None,
     set_: Settings = None,
     names: Names = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
-    threads: Annotated[int, typer.Option(help="CPU threads; numbers may depend on it.", min=1)] = 2,
+    device: Device = "cpu",
+    threads: Threads = 2,
     json: Annotated[
         bool, typer.Option("--json", help="Print the findings as JSON and nothing else.")
     ] = False,
@@ -210,8 +214,8 @@ def train(
     n_heads: Annotated[int | None, typer.Option(help="Heads per layer; they share d_model evenly.")] = None,
     d_mlp: Annotated[int | None, typer.Option(help="Neurons per layer; 0 for attention only.")] = None,
     target: Annotated[float | None, typer.Option(help="Stop early at this accuracy, e.g. 0.999.")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
-    threads: Annotated[int, typer.Option(help="CPU threads; numbers may depend on it.", min=1)] = 1,
+    device: Device = "cpu",
+    threads: Threads = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a checkpoint that is there.")] = False,
 ) -> None:
@@ -256,13 +260,8 @@ def train(
 
 @app.command()
 def circuit(
-    name_or_path: Annotated[str, typer.Argument(help="A model that comes with algoscope, or a checkpoint.")],
-    task: Annotated[
-        str | None,
-        typer.Option(
-            help="Else what the file records: a name that `algoscope list` shows, or file.py:ClassName."
-        ),
-    ] = None,
+    name_or_path: Model,
+    task: TaskName = None,
     faithful: Annotated[
         float, typer.Option(min=0, max=1, help="How much of the model's behaviour the edges have to keep.")
     ] = 0.95,
@@ -284,13 +283,10 @@ def circuit(
         typer.Option(min=2, help="Inputs, or pairs of them, to search on, else 50; or to test on, else 200."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Decides the inputs.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Folder; else ./algoscope-out/NAME.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A setting of the model that its file doesn't say."),
-    ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
-    threads: Annotated[int, typer.Option(help="CPU threads; numbers may depend on it.", min=1)] = 2,
+    out: Folder = None,
+    set_: Settings = None,
+    device: Device = "cpu",
+    threads: Threads = 2,
     json: Annotated[bool, typer.Option("--json", help="Print circuit.json and nothing else.")] = False,
 ) -> None:
     """Find the smallest set of edges that does a model's task alone.
@@ -323,9 +319,10 @@ def circuit(
         found = find(searched, fresh, patching, method, faithful)
     atomic.write(folder / "circuit.dot", circuit_dot(found))
     atomic.write(folder / "circuit.svg", circuit_drawing(found.worth, found.parts).svg)
-    atomic.write(folder / "circuit.json", circuit_json(found))
+    text = circuit_json(found)
+    atomic.write(folder / "circuit.json", text)
     if json:
-        typer.echo(circuit_json(found), nl=False)
+        typer.echo(text, nl=False)
         return
     Console().print(circuit_table(found))
     typer.echo(circuit_words(found))
@@ -358,7 +355,7 @@ def benchmark(
         float, typer.Option(min=0, max=1, help="What the smallest circuit has to keep.")
     ] = 0.95,
     seed: Annotated[int, typer.Option(help="Decides the noise that hides programs, and the inputs.")] = 0,
-    threads: Annotated[int, typer.Option(help="CPU threads; numbers may depend on it.", min=1)] = 2,
+    threads: Threads = 2,
     json: Annotated[bool, typer.Option("--json", help="Print every result as JSON.")] = False,
 ) -> None:
     """Try every method on models that were compiled from programs, so that the truth is known.
