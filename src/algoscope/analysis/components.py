@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import EllipsisType
 
 import torch
 from einops import einsum
 from jaxtyping import Float
 from torch import Tensor
 
-from algoscope.analysis.batching import Batch, Mask, at_position, batches, everywhere
+from algoscope.analysis.batching import Mask, at_position, batches
 from algoscope.errors import UserError
 from algoscope.model.component import EMBEDDING, POSITION, TOKEN, Component, heads_and_mlps
 from algoscope.model.sites import Cache, Taps
@@ -70,7 +71,7 @@ def decompose(
     values, resid = torch.empty(len(parts), *shape, dtype=dtype), torch.empty(shape, dtype=dtype)
     for batch in batches(model, examples, mask):
         _, cache = model.run_with_cache(batch.tokens, sites, position_ids=batch.position_ids)
-        values[:, batch.rows] = _parts(model, cache, batch, layers).cpu()
+        values[:, batch.rows] = _parts(model, cache, batch.at, layers).cpu()
         resid[batch.rows] = cache[sites[-1]][batch.at].cpu()
     return Components(parts, values, model.b_O[:layers].sum(0).cpu(), resid)
 
@@ -92,16 +93,22 @@ def embeddings_apart(
     return replace(components, parts=(TOKEN, POSITION, *components.parts[1:]), values=values)
 
 
+@torch.no_grad()
 def decompose_everywhere(
     model: Transformer, examples: Examples
 ) -> tuple[tuple[Component, ...], Float[Tensor, "component batch seq d_model"]]:
     """The residual stream before the final norm at every position, token and position embedding apart.
 
-    For few examples: the whole of it is held in memory.
+    On the model's device, exactly as each was written. For few examples: the whole of it is held in memory.
     """
-    mask = everywhere(examples)
-    found = embeddings_apart(model, examples, mask, decompose(model, examples, mask))
-    return found.parts, found.values.unflatten(1, tuple(examples.tokens.shape))
+    examples, layers = examples.to(model.W_E.device), model.config.n_layers
+    _, cache = model.run_with_cache(
+        examples.tokens, _sites(model, layers)[:-1], position_ids=examples.position_ids
+    )
+    token = cache["hook_embed"]
+    embeddings = torch.stack((token, cache["hook_pos_embed"].expand_as(token)))
+    rest = _parts(model, cache, ..., layers)[1:]
+    return (TOKEN, POSITION, *heads_and_mlps(model.config)), torch.cat((embeddings, rest))
 
 
 def _variance(values: Float[Tensor, "row d_model"]) -> float:
@@ -118,12 +125,13 @@ def _sites(model: Transformer, layers: int) -> list[str]:
 
 
 def _parts(
-    model: Transformer, cache: Cache, batch: Batch, layers: int
-) -> Float[Tensor, "component row d_model"]:
-    parts = [(cache["hook_embed"] + cache["hook_pos_embed"])[batch.at][None]]
+    model: Transformer, cache: Cache, at: Mask | EllipsisType, layers: int
+) -> Float[Tensor, "component *places d_model"]:
+    """What each component writes at these places, or at all of them."""
+    parts = [(cache["hook_embed"] + cache["hook_pos_embed"])[at][None]]
     for layer in range(layers):
-        z = cache[f"blocks.{layer}.attn.hook_z"][batch.at]
-        parts.append(einsum(z, model.W_O[layer], "row head d_head, head d_head d_model -> head row d_model"))
+        z = cache[f"blocks.{layer}.attn.hook_z"][at]
+        parts.append(einsum(z, model.W_O[layer], "... head d_head, head d_head d_model -> head ... d_model"))
         if model.config.d_mlp:
-            parts.append(cache[f"blocks.{layer}.hook_mlp_out"][batch.at][None])
+            parts.append(cache[f"blocks.{layer}.hook_mlp_out"][at][None])
     return torch.cat(parts)

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 from algoscope.compiled.language import Expression
 from algoscope.compiled.lowered import Attend, Lookup
 from algoscope.compiled.placed import Placed, Variable
-from algoscope.model.component import ANSWER, Component
-
-Input = Literal["q", "k", "v", "in"]
-"""Through what a receiver reads: a head's queries, keys or values; an MLP and the answer have one input."""
+from algoscope.model.component import ANSWER, Component, Input
 
 
 @dataclass(frozen=True)
@@ -30,9 +26,8 @@ class Wire:
     """Whether it differs between inputs at one of these positions. If not, swapping inputs shows nothing."""
 
     def __str__(self) -> str:
-        to = {"q": "the queries of ", "k": "the keys of ", "v": "the values of ", "in": ""}[self.input]
         places = ", ".join(map(str, self.positions))
-        return f"{self.variable.name}: {self.sender} to {to}{self.receiver} at {places}"
+        return f"{self.variable.name}: {self.sender} to {self.receiver.by(self.input)} at {places}"
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,16 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn import functional
 
 from algoscope.analysis.accuracy import answer_logits
 from algoscope.interventions.intervention import Intervention
 from algoscope.interventions.paths import path_patch
 from algoscope.interventions.sources import FromRun, Source
 from algoscope.interventions.sweep import sweep
-from algoscope.model.component import ANSWER, EMBEDDING, POSITION, TOKEN, Component, Kind, heads_and_mlps
+from algoscope.model.component import ANSWER, EMBEDDING, POSITION, TOKEN, Component, heads_and_mlps
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
-from algoscope.tasks.answers import Labels
+from algoscope.tasks.answers import Labels, differing
 from algoscope.tasks.task import Examples
 
 
@@ -105,7 +104,7 @@ def edge_effects(model: Transformer, examples: Examples, partners: Examples) -> 
         or not (examples.labels != partners.labels).any()
     ):
         raise ValueError("pairs need answers at the same places, and some that differ")
-    sign = _sign(examples, partners, model.config.d_vocab_out)
+    sign = differing(examples.labels, partners.labels, model.config.d_vocab_out)
     differ = (sign != 0).any(-1)
 
     def towards(logits: Tensor, clean: Tensor, labels: Labels) -> Float[Tensor, "variant row"]:
@@ -121,23 +120,10 @@ def edge_effects(model: Transformer, examples: Examples, partners: Examples) -> 
     return EdgeEffects(tuple(pairs), effects.cpu(), gaps.cpu(), numbers.cpu(), len(examples))
 
 
-def _sign(examples: Examples, partners: Examples, classes: int) -> Int[Tensor, "row class"]:
-    """1 for a class that the example's truth has and its partner's has not, -1 the other way round."""
-    if examples.sets:
-        return examples.labels.long() - partners.labels.long()
-    return functional.one_hot(examples.labels, classes) - functional.one_hot(partners.labels, classes)
-
-
 def edge_names(config: Config) -> list[tuple[Component, Component]]:
     """Every sender with every receiver that reads the stream after it has written."""
     parts = (EMBEDDING, *heads_and_mlps(config))
-    found = [
-        (sender, receiver)
-        for receiver in parts[1:]
-        for sender in parts
-        # Heads of a layer read before any of them writes.
-        if sender < receiver and (sender.layer < receiver.layer or receiver.kind is Kind.MLP)
-    ]
+    found = [(sender, receiver) for receiver in parts[1:] for sender in parts if receiver.reads(sender)]
     return found + [(sender, ANSWER) for sender in parts]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, get_args
 
 from jaxtyping import Float
 from torch import Tensor
@@ -19,12 +19,9 @@ from algoscope.interventions.intervention import Intervention, Place
 from algoscope.interventions.runs import Runs
 from algoscope.interventions.selection import Selection
 from algoscope.interventions.sources import Frozen, Source
-from algoscope.model.component import ANSWER, POSITION, TOKEN, Component, Kind, heads_and_mlps
+from algoscope.model.component import ANSWER, POSITION, TOKEN, Component, Input, Kind, heads_and_mlps
 from algoscope.model.config import Config
 from algoscope.model.sites import Site, sites
-
-Input = Literal["in", "q", "k", "v"]
-"""What a receiver reads by: a head's queries, keys or values, or "in", all that it reads."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,9 +83,9 @@ def path_patch(
 ) -> Intervention:
     """The edge from a sender to an input of a receiver, carrying what `source` gives at the sender's site.
 
-    `FromRun(others)` is path patching; `Mean()` and `Zero()` ablate the edge.
-    `position` is where the receiver reads. The norm of what it reads is computed anew; `frozen_norms` beside
-    it holds it. Raises UserError for an edge that the model does not have.
+    A head's "in" is all that it reads. `FromRun(others)` is path patching; `Mean()` and `Zero()` ablate the
+    edge. `position` is where the receiver reads. The norm of what it reads is computed anew;
+    `frozen_norms` beside it holds it. Raises UserError for an edge that the model does not have.
 
     >>> from algoscope.interventions.sources import Mean
     >>> sizes = {"d_model": 4, "n_heads": 2, "d_head": 2, "n_ctx": 4, "d_vocab": 3, "d_vocab_out": 2}
@@ -116,7 +113,7 @@ def edges(config: Config, source: Source, position: Selection = None) -> list[In
         for receiver in (*heads_and_mlps(config), ANSWER)
         for letter in (("q", "k", "v") if receiver.kind is Kind.HEAD else ("in",))
         for sender in senders
-        if _passes(sender, receiver)
+        if receiver.reads(sender)
     ]
 
 
@@ -128,12 +125,6 @@ def frozen_norms(config: Config) -> tuple[Intervention, ...]:
     return tuple(Intervention(name, Frozen()) for name in sites(config) if name.endswith(".hook_scale"))
 
 
-def _passes(sender: Component, receiver: Component) -> bool:
-    """Whether the receiver reads after the sender has written. Heads of a layer read before any of them."""
-    above = sender.layer == receiver.layer and (sender.kind, receiver.kind) == (Kind.HEAD, Kind.MLP)
-    return sender.layer < receiver.layer or above
-
-
 def _check(config: Config, sender: Component, receiver: Component, input: Input) -> None:
     sender.check(config)
     receiver.check(config)
@@ -141,7 +132,7 @@ def _check(config: Config, sender: Component, receiver: Component, input: Input)
         raise UserError("the embedding is two senders: give an edge from the token and one from the position")
     if receiver.kind not in (Kind.HEAD, Kind.MLP, Kind.ANSWER):
         raise UserError(f"{receiver.words} reads nothing: an edge goes to a head, an MLP, or the answer")
-    if not _passes(sender, receiver):
+    if not receiver.reads(sender):
         raise UserError(f"{receiver.words} reads before {sender.words} writes: give a later receiver")
     if input not in get_args(Input) or (input != "in" and receiver.kind is not Kind.HEAD):
         have = ", ".join(get_args(Input)) if receiver.kind is Kind.HEAD else "in"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Self
+from typing import Literal, Self
 
 from algoscope.errors import UserError
 from algoscope.model.config import Config
@@ -24,6 +25,11 @@ class Kind(IntEnum):
     ANSWER = 5
     """The final norm and the unembedding: it reads and writes nothing."""
 
+
+Input = Literal["in", "q", "k", "v"]
+"""Through what a receiver reads: a head's queries, keys or values; an MLP and the answer have one input."""
+INPUTS: Mapping[Input, str] = {"in": "", "q": "queries", "k": "keys", "v": "values"}
+"""What each is called."""
 
 _NAMES = {
     Kind.EMBEDDING: "embedding",
@@ -82,6 +88,19 @@ class Component:
         if self.kind is Kind.HEAD:
             return f"head {self}"
         return str(self) if self.kind is Kind.MLP else f"the {self}"
+
+    def by(self, input: Input) -> str:
+        """One of its inputs by name.
+
+        >>> Component.parse("1.0").by("k"), Component.mlp(0).by("in")
+        ('the keys of 1.0', 'MLP 0')
+        """
+        return f"the {INPUTS[input]} of {self}" if INPUTS[input] else str(self)
+
+    def reads(self, sender: Component) -> bool:
+        """Whether it reads after the sender has written. Heads of a layer read before any of them writes."""
+        above = sender.layer == self.layer and (sender.kind, self.kind) == (Kind.HEAD, Kind.MLP)
+        return sender.layer < self.layer or above
 
     @property
     def head(self) -> Head | None:

@@ -9,6 +9,7 @@ from algoscope.discovery.circuits.graph import Graph
 from algoscope.discovery.circuits.stability import STABLE
 from algoscope.errors import UserError
 from algoscope.figures.circuit import NUMBERED, circuit_drawing
+from algoscope.model.component import INPUTS
 from algoscope.questions.bound import at_least, at_most
 from algoscope.questions.claim import Claim, Finding, all_missing
 from algoscope.questions.seen import Seen
@@ -110,10 +111,9 @@ def _drawn(found: Found) -> Illustration:
 
 
 def _table(found: Found) -> Table:
-    names = {"q": "queries", "k": "keys", "v": "values", "in": ""}
     worth = sorted(found.worth.items(), key=lambda each: -each[1])
     return Table(
         ("from", "to", "through its", "faithfulness lost without it"),
-        tuple((str(edge.sender), str(edge.receiver), names[edge.input], lost) for edge, lost in worth),
+        tuple((str(edge.sender), str(edge.receiver), INPUTS[edge.input], lost) for edge, lost in worth),
         "The edges of the smallest circuit found, the most missed first.",
     )

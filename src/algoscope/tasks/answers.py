@@ -69,6 +69,17 @@ def divergence(
     return terms.sum(-1)
 
 
+def differing(labels: Labels, others: Labels, classes: int) -> Int[Tensor, "row class"]:
+    """1 for a class that the one truth has and the other has not, -1 the other way round, else 0.
+
+    >>> differing(torch.tensor([0, 1]), torch.tensor([2, 1]), 3).tolist()
+    [[1, 0, -1], [0, 0, 0]]
+    """
+    if labels.dtype == torch.bool:
+        return labels.long() - others.long()
+    return functional.one_hot(labels, classes) - functional.one_hot(others, classes)
+
+
 def margin(logits: Float[Tensor, "*variant row class"], labels: Labels) -> Float[Tensor, "*variant row"]:
     """How clearly the answer is right, in logits: negative where it is wrong, zero on the edge.
 

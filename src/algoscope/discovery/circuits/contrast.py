@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn import functional
 
 from algoscope.discovery.circuits.graph import Graph
 from algoscope.discovery.circuits.patched import Patched
@@ -18,7 +17,7 @@ from algoscope.discovery.circuits.plan import Kept
 from algoscope.discovery.circuits.replaced import Written, averaged, nothing, written
 from algoscope.errors import UserError
 from algoscope.model.transformer import Transformer
-from algoscope.tasks.answers import divergence, surprise
+from algoscope.tasks.answers import differing, divergence, surprise
 from algoscope.tasks.task import Examples
 
 Measure = Callable[[Float[Tensor, "variant row class"]], Float[Tensor, "variant row"]]
@@ -48,6 +47,13 @@ class Contrast:
     def every(self) -> Float[Tensor, "edge"]:
         """The mask that keeps all edges."""
         return torch.ones(len(self.graph.edges), device=self.patched.model.W_E.device)
+
+    def cut(self, kept: Bool[Tensor, "edge"], sets: Sequence[Sequence[int]]) -> Kept:
+        """For each of these sets of edges a copy of the mask, with them cut too."""
+        masks = kept.to(self.every).repeat(len(sets), 1)
+        for mask, numbers in zip(masks, sets, strict=True):
+            mask[list(numbers)] = 0
+        return masks
 
     @torch.no_grad()
     def logits(self, kept: Kept) -> Float[Tensor, "variant row class"]:
@@ -99,11 +105,7 @@ def resampled(
     examples, partners = _on(model, examples), _on(model, partners)
     if not torch.equal(examples.answered, partners.answered):
         raise UserError("the inputs of a pair are answered at different places: give pairs that line up")
-    classes = model.config.d_vocab_out
-    if examples.sets:
-        sign = examples.labels.long() - partners.labels.long()
-    else:
-        sign = functional.one_hot(examples.labels, classes) - functional.one_hot(partners.labels, classes)
+    sign = differing(examples.labels, partners.labels, model.config.d_vocab_out)
     rows = (sign != 0).any(-1).nonzero()[:, 0]
     if not len(rows):
         raise UserError("both inputs of every pair are answered alike: give pairs whose answers differ")

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
 from algoscope.errors import UserError
-from algoscope.model.component import ANSWER, POSITION, TOKEN, Component, Kind, heads_and_mlps
+from algoscope.model.component import ANSWER, POSITION, TOKEN, Component, Input, Kind, heads_and_mlps
 from algoscope.model.config import Config
-
-Input = Literal["q", "k", "v", "in"]
-"""Through what a receiver reads: a head's queries, keys or values; an MLP and the answer have one input."""
 
 LETTERS: tuple[Input, ...] = ("q", "k", "v")
 
@@ -36,9 +32,8 @@ class Edge:
     """At which positions it is read, where a graph tells them apart; else at all."""
 
     def __str__(self) -> str:
-        names = {"q": "the queries of ", "k": "the keys of ", "v": "the values of ", "in": ""}
         where = f" at {self.place}" if self.place else ""
-        return f"{self.sender} to {names[self.input]}{self.receiver}{where}"
+        return f"{self.sender} to {self.receiver.by(self.input)}{where}"
 
 
 @dataclass(frozen=True)

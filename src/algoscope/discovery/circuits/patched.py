@@ -17,12 +17,12 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.nn import functional
 
-from algoscope.discovery.circuits.graph import LETTERS, Graph, Input
+from algoscope.discovery.circuits.graph import LETTERS, Graph
 from algoscope.discovery.circuits.lengths import groups, lengths
 from algoscope.discovery.circuits.places import Places
 from algoscope.discovery.circuits.plan import Kept, Plan, Reader, Rows, Term
 from algoscope.discovery.circuits.replaced import Written
-from algoscope.model.component import ANSWER, POSITION, TOKEN, Component
+from algoscope.model.component import ANSWER, POSITION, TOKEN, Component, Input
 from algoscope.model.head import Head
 from algoscope.model.norms import Norm
 from algoscope.model.sites import Site, Taps
@@ -67,14 +67,14 @@ class Patched:
 
     def plan(self, kept: Kept) -> Plan:
         """What these masks have in common, on any of the inputs."""
-        same = {
-            part
-            for part, value, instead in zip(
-                (TOKEN, POSITION), self.embedded, self.replaced.outputs, strict=False
-            )
-            if torch.equal(value, instead.expand_as(value))
-        }
-        return Plan(self.pairs, kept.unflatten(1, (len(self.pairs.edges), -1)) if self.places else kept, same)
+        shares = kept.unflatten(1, (len(self.pairs.edges), -1)) if self.places else kept
+        return Plan(self.pairs, shares, self.same)
+
+    @cached_property
+    def same(self) -> set[Component]:
+        """The embeddings that write exactly what stands in their place."""
+        pairs = zip((TOKEN, POSITION), self.embedded, self.replaced.outputs, strict=False)
+        return {part for part, value, instead in pairs if torch.equal(value, instead.expand_as(value))}
 
     def in_parts(self, kept: Kept) -> Iterator[tuple[slice, Float[Tensor, "part row class"]]]:
         """The logits of many masks, a part at a time, so that memory does not grow with their number."""

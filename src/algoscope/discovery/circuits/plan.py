@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from algoscope.discovery.circuits.graph import LETTERS, Graph, Input
-from algoscope.model.component import ANSWER, POSITION, TOKEN, Component
+from algoscope.discovery.circuits.graph import LETTERS, Graph
+from algoscope.model.component import ANSWER, POSITION, TOKEN, Component, Input
 from algoscope.model.head import Head
 
 Kept = Float[Tensor, "variant edge"]

@@ -61,8 +61,7 @@ def _missed(
 ) -> Float[Tensor, "edge example"]:
     """How far each example is from the whole model with each edge gone too; infinitely for those gone."""
     left = asked.nonzero()[:, 0]
-    masks = kept.to(contrast.every).repeat(len(left), 1)
-    masks[torch.arange(len(left)), left] = 0
+    masks = contrast.cut(kept, [[number] for number in left.tolist()])
     examples = contrast.patched.examples
     found = torch.full((len(kept), len(examples)), torch.inf, dtype=torch.double)
     far = contrast.divergence(masks).double()
@@ -76,9 +75,7 @@ def _leaving(
 ) -> list[int]:
     """The first of these edges, as many as may go together."""
     counts = sorted({max(1, round(len(expected) * share)) for share in TOGETHER}) if expected else []
-    masks = kept.to(contrast.every).repeat(len(counts), 1)
-    for mask, count in zip(masks, counts, strict=True):
-        mask[expected[:count]] = 0
+    masks = contrast.cut(kept, [expected[:count] for count in counts])
     far = contrast.divergence(masks).double().mean(1).tolist() if expected else []
     fine = [count for count, each in zip(counts, far, strict=True) if each <= threshold]
     return expected[: fine[-1]] if fine else []

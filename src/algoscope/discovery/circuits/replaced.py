@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
-from einops import einsum
 from jaxtyping import Float
 from torch import Tensor
 
-from algoscope.model.sites import Cache
+from algoscope.analysis.components import decompose_everywhere
+from algoscope.model.component import heads_and_mlps
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
-
-Patching = Literal["resample", "mean", "zero"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,27 +25,12 @@ class Written:
 @torch.no_grad()
 def written(model: Transformer, examples: Examples) -> Written:
     """What each sender writes on these inputs."""
-    names = ("hook_embed", "hook_pos_embed", "attn.hook_z", "hook_mlp_out")
-    _, cache = model.run_with_cache(
-        examples.tokens, lambda name: name.endswith(names), position_ids=examples.position_ids
-    )
-    return Written(torch.stack(list(_outputs(model, cache))))
-
-
-def _outputs(model: Transformer, cache: Cache) -> Iterator[Tensor]:
-    yield from (cache["hook_embed"], cache["hook_pos_embed"].expand_as(cache["hook_embed"]))
-    for layer in range(model.config.n_layers):
-        z = cache[f"blocks.{layer}.attn.hook_z"]
-        yield from einsum(
-            z, model.W_O[layer], "batch seq head d_head, head d_head d_model -> head batch seq d_model"
-        )
-        if model.config.d_mlp:
-            yield cache[f"blocks.{layer}.hook_mlp_out"]
+    return Written(decompose_everywhere(model, examples)[1])
 
 
 def nothing(model: Transformer, examples: Examples) -> Written:
     """Zeros: what zero ablation puts in the place of everything."""
-    senders = 2 + model.config.n_layers * (model.config.n_heads + bool(model.config.d_mlp))
+    senders = 2 + len(heads_and_mlps(model.config))
     shape = (senders, 1, examples.tokens.shape[1], model.config.d_model)
     return Written(torch.zeros(shape, device=model.W_E.device, dtype=model.W_E.dtype))
 

@@ -17,11 +17,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from algoscope.discovery.circuits.graph import LETTERS, Edge, Graph, Input
+from algoscope.discovery.circuits.graph import LETTERS, Edge, Graph
 from algoscope.discovery.circuits.replaced import written
 from algoscope.discovery.effects import Interval, intervals
 from algoscope.errors import UserError
-from algoscope.model.component import ANSWER, POSITION, TOKEN, Component
+from algoscope.model.component import ANSWER, POSITION, TOKEN, Component, Input
 from algoscope.model.sites import Taps
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.answers import divergence, right
@@ -83,7 +83,7 @@ def scrub(model: Transformer, examples: Examples, hypothesis: Hypothesis, seed: 
     rows = torch.stack(
         (
             right(logits, labels).double(),
-            _agree(logits, whole, sets).double(),
+            right(logits, whole > 0 if sets else whole.argmax(-1)).double(),
             divergence(logits, whole, sets).double(),
         )
     )
@@ -93,10 +93,6 @@ def scrub(model: Transformer, examples: Examples, hypothesis: Hypothesis, seed: 
         for sender in hypothesis.senders
     }
     return Survival(accuracy, same, kl, gained, scrubbed.alone)
-
-
-def _agree(logits: Tensor, whole: Tensor, sets: bool) -> Tensor:
-    return ((logits > 0) == (whole > 0)).all(-1) if sets else logits.argmax(-1) == whole.argmax(-1)
 
 
 class _Scrubbed:

@@ -48,27 +48,22 @@ def without(contrast: Contrast, kept: Edges, order: Sequence[int], faithful: flo
     is too many, the others are tried alone as one batch, and those that may not go alone not again.
     """
 
-    def fine(masks: Sequence[Edges]) -> list[bool]:
-        found = contrast.faithfulness(torch.stack(list(masks)).to(contrast.every))
+    def fine(sets: Sequence[Sequence[int]]) -> list[bool]:
+        found = contrast.faithfulness(contrast.cut(kept, sets))
         return (abs(found - 1) <= 1 - faithful + ROUNDING).tolist()
 
+    kept = kept.clone()
     left, count = [number for number in order if kept[number]], 1
     while left:
-        less = _cut(kept, left[:count])
-        if fine([less])[0]:
-            kept, left, count = less, left[count:], 2 * count
+        if fine([left[:count]])[0]:
+            kept[left[:count]] = False
+            left, count = left[count:], 2 * count
         elif count > 1:
             count = max(1, min(count, len(left)) // 2)
         else:
-            alone = fine([_cut(kept, [number]) for number in left[1:]]) if left[1:] else []
+            alone = fine([[number] for number in left[1:]]) if left[1:] else []
             left = [number for number, may_go in zip(left[1:], alone, strict=True) if may_go]
     return kept
-
-
-def _cut(kept: Edges, numbers: Sequence[int]) -> Edges:
-    less = kept.clone()
-    less[list(numbers)] = False
-    return less
 
 
 def overlap(one: Edges, other: Edges) -> float:
