@@ -100,6 +100,7 @@ TASKS: dict[str, Task] = {
     "D3": LanguageTask("D3", "ab", 0, nested(3), accepts={0}),
     "tomita4": LanguageTask("tomita4", "01", 0, zeros_at_end, accepts={0, 1, 2}),
     "tomita5": LanguageTask("tomita5", "01", 0, odd_counts, accepts={0}),
+    # Runs of a to d are about 5 long in the given words, so a walk stays at each with odds 4 to 1.
     "abcde": LanguageTask("abcde", LETTERS, -1, last_letter, accepts={len(LETTERS) - 1}, staying=4),
     "aaaastar": LanguageTask("aaaastar", "a", 0, lambda count, _: (count + 1) % 4, accepts={0}),
     "bin_majority": ListTask(
