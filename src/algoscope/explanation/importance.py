@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int
 from torch import Generator, Tensor
 
-from algoscope.explanation.partners import partners
 from algoscope.explanation.places import MOST, Node, Place, by_segment, others, positions
-from algoscope.explanation.trial import Bench, Change, Stage, first_stage, rows
-from algoscope.model.component import Component, heads_and_mlps
+from algoscope.explanation.rows import rows
+from algoscope.explanation.trial import Bench, Change, Stage, first_stage, stages
+from algoscope.model.component import heads_and_mlps
 
 IDLE_KL = 0.02
 """Nats a mean answer; below it a node is idle, if also hardly an input is answered otherwise."""
 IDLE_CHANGED = 0.01
 BLOCK = 6
-RUN = 4
 """Positions that are tried together first."""
+MINOR = 0.2
+"""Share of a component's greatest effect that makes a position one of its own places."""
+RUN = 4
+"""So many such positions in a row are one place."""
 
 
 @dataclass(frozen=True, eq=False)
 class Importances:
     """What each node is worth, by putting its outputs on other inputs in place of its own."""
 
-    nodes: tuple[Node, ...]
-    changes: tuple[Change, ...]
+    changes: dict[Node, Change]
     idle: frozenset[Node]
 
 
@@ -36,52 +37,46 @@ def idle(change: Change) -> bool:
     return change.kl < IDLE_KL and change.changed <= IDLE_CHANGED
 
 
-def importances(bench: Bench, identity: Int[Tensor, "batch seq"], seed: int) -> Importances:
+def importances(bench: Bench, seed: int) -> Importances:
     """Every node of the model with its importance, alone; idle are those that do not matter even together."""
     generator = Generator().manual_seed(seed)
-    stages = tuple(_stages(bench))
-    found: list[tuple[Node, Change]] = []
-    for component in heads_and_mlps(bench.pool.model.config):
-        stage = _stage_of(stages, component)
+    found: dict[Node, Change] = {}
+    for stage in stages(bench):
+        for component in filter(stage.here, heads_and_mlps(bench.pool.model.config)):
 
-        def worth(place: Place, component: Component = component, stage: Stage = stage) -> Change:
-            node = Node(component, place)
-            return _swapped(stage, node, identity, generator).change
+            def worth(place: Place) -> Change:
+                return _change(stage, Node(component, place), generator)  # noqa: B023
 
-        for place in _places(bench, worth):
-            found.append((Node(component, place), worth(place)))
-    return Importances(
-        tuple(node for node, _ in found),
-        tuple(change for _, change in found),
-        _jointly_idle(bench, found, identity, generator),
-    )
+            for place in _places(bench, worth):
+                found[Node(component, place)] = worth(place)
+    return Importances(found, _jointly_idle(bench, found, generator))
 
 
-def _places(bench: Bench, worth: object) -> list[Place]:
+def _places(bench: Bench, worth: Callable[[Place], Change]) -> list[Place]:
     """Segments where inputs are answered at many positions; else each position that matters, and the rest."""
-    assert callable(worth)
-    language = bench.pool.inputs.language
-    answers = bench.pool.examples.answer_positions
-    if len(answers) > MOST or language.shifted:
-        return [place for place in by_segment(language) if place.of(bench.pool.inputs).any()]
-    length = bench.pool.inputs.tokens.shape[1]
-    alone: list[int] = []
+    inputs = bench.pool.inputs
+    if len(bench.pool.examples.answer_positions) > MOST or inputs.language.shifted:
+        return [place for place in by_segment(inputs.language) if place.of(inputs).any()]
+    length = inputs.tokens.shape[1]
+    alone: dict[int, float] = {}
     for start in range(0, length, BLOCK):
         block = range(start, min(start + BLOCK, length))
         if not idle(worth(positions(block))):
-            alone += [each for each in block if not idle(worth(positions([each])))]
-    places = [positions(run) for run in runs(alone)]
-    return [*places, others(frozenset(alone))] if len(alone) < length else places
+            alone |= {each: worth(positions([each])).kl for each in block}
+    most = max(alone.values(), default=0.0)
+    major = [each for each, kl in alone.items() if kl >= max(IDLE_KL, MINOR * most)]
+    found = [positions(run) for run in runs(major)]
+    return [*found, others(frozenset(major))] if len(major) < length else found
 
 
-def runs(positions: Sequence[int]) -> list[list[int]]:
+def runs(which: Sequence[int]) -> list[list[int]]:
     """Each position alone, but RUN or more in a row as one.
 
     >>> runs([1, 5, 6, 7, 8, 9, 20])
     [[1], [5, 6, 7, 8, 9], [20]]
     """
     found: list[list[int]] = []
-    for each in positions:
+    for each in which:
         if found and each == found[-1][-1] + 1:
             found[-1].append(each)
         else:
@@ -89,58 +84,53 @@ def runs(positions: Sequence[int]) -> list[list[int]]:
     return [part for run in found for part in ([run] if len(run) >= RUN else [[each] for each in run])]
 
 
-def _stages(bench: Bench) -> Iterator[Stage]:
-    stage: Stage | None = first_stage(bench)
-    while stage is not None:
-        yield stage
-        stage = stage.next()
-
-
-def _stage_of(stages: Sequence[Stage], component: Component) -> Stage:
-    return next(
-        stage for stage in stages if stage.layer == component.layer and stage.heads == bool(component.head)
-    )
-
-
-def _swapped(stage: Stage, node: Node, identity: Tensor, generator: Generator) -> Stage:
-    """With a node's outputs on other inputs, any of them, in place of its own."""
-    own = rows(stage.bench, node, identity)
+def _change(stage: Stage, node: Node, generator: Generator) -> Change:
+    """What comes of a node's outputs on other inputs, any of them, in place of its own."""
+    own = rows(stage.bench.pool, node.place, len(stage.bench))
     if not own.tested:
-        return stage
-    wanted = torch.arange(own.tested, device=own.identity.device)
-    other = partners(torch.zeros_like(own.identity), own.identity, wanted, generator)
-    other = torch.where(other < 0, wanted, other)
-    return stage.put(node.component, own.where[: len(stage.bench)], own.values[other])
+        return Change(0.0, 0.0)
+    other = own.others(torch.zeros_like(own.identity), generator)[: own.tested]
+    values = stage.value(node.component)[own.where][other]
+    return stage.change_if(node.component, own.where[: len(stage.bench)], values)
 
 
 def _jointly_idle(
-    bench: Bench, found: list[tuple[Node, Change]], identity: Tensor, generator: Generator
+    bench: Bench, changes: dict[Node, Change], generator: Generator
 ) -> frozenset[Node]:
     """As many of the least nodes as do nothing together, then each further one that adds nothing to them."""
     order = sorted(
-        (pair for pair in found if idle(pair[1])), key=lambda pair: (pair[1].kl, pair[1].changed)
+        (node for node, change in changes.items() if idle(change)),
+        key=lambda node: (changes[node].kl, changes[node].changed),
     )
     low, high = 0, len(order)
     while low < high:
         middle = (low + high + 1) // 2
-        if idle(_together(bench, [node for node, _ in order[:middle]], identity, generator)):
+        if idle(_together(bench, order[:middle], generator)):
             low = middle
         else:
             high = middle - 1
-    kept = [node for node, _ in order[:low]]
-    for node, _ in order[low:]:
-        if idle(_together(bench, [*kept, node], identity, generator)):
-            kept.append(node)
+    kept = order[:low]
+    for node in order[low:]:
+        if idle(_together(bench, [*kept, node], generator)):
+            kept = [*kept, node]
     return frozenset(kept)
 
 
-def _together(bench: Bench, nodes: Sequence[Node], identity: Tensor, generator: Generator) -> Change:
-    stage, last = first_stage(bench), None
+def _together(bench: Bench, nodes: Sequence[Node], generator: Generator) -> Change:
+    stage: Stage | None = first_stage(bench)
+    found = Change(0.0, 0.0)
     while stage is not None:
         for node in nodes:
-            component = node.component
-            if component.layer == stage.layer and bool(component.head) == stage.heads:
-                stage = _swapped(stage, node, identity, generator)
-        last, stage = stage, stage.next()
-    assert last is not None
-    return last.change
+            if stage.here(node.component):
+                stage = swapped(stage, node, None, generator)
+        found, stage = stage.change() if not stage.heads or stage.next() is None else found, stage.next()
+    return found
+
+
+def swapped(stage: Stage, node: Node, codes: Tensor | None, generator: Generator) -> Stage:
+    """With a node's outputs on other rows that agree on its codes (any rows without) in place of its own."""
+    own = rows(stage.bench.pool, node.place, len(stage.bench))
+    if not len(own.identity):
+        return stage
+    other = own.others(torch.zeros_like(own.identity) if codes is None else codes, generator)
+    return stage.put(node.component, own.where, stage.value(node.component)[own.where][other])

@@ -83,7 +83,7 @@ class Lexicon:
 
 def knows(component: Component, concept: Concept, causal: bool) -> bool:
     """Whether a component at a place can have seen enough of the input to know a concept there."""
-    return concept.depth <= component.layer + 1 and not (causal and concept.sees is Sees.ANYWHERE)
+    return not concept.answer and concept.depth <= component.layer + 1 and not (causal and concept.sees is Sees.ANYWHERE)
 
 
 def read(concept: Concept, codes: Int[Tensor, "row"]) -> Reading:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
@@ -38,7 +39,7 @@ class Pool:
             return self.heads[component.layer][:, :, component.index]
         return self.mlps[component.layer]
 
-    @property
+    @cached_property
     def identity(self) -> Int[Tensor, "batch seq"]:
         """A number for all that a place can see: where two agree, one can't stand in for the other."""
         inputs = self.inputs

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from algoscope.explanation.places import Node
 from algoscope.explanation.pool import Pool
-from algoscope.explanation.steps import PerHead, Steps
+from algoscope.explanation.steps import Steps
 from algoscope.model.component import Component
 from algoscope.model.layers import Stream
 from algoscope.tasks.answers import divergence
@@ -51,9 +50,9 @@ class Bench:
 
     def change(self, logits: Float[Tensor, "row class"]) -> Change:
         """How far these answers are from the model's."""
-        sets = self.examples.sets
-        kl = divergence(logits, self.logits, sets).mean()
-        return Change(float(kl), float((~same_inputs(logits, self.logits, self.examples)).double().mean()))
+        kl = divergence(logits, self.logits, self.examples.sets).mean()
+        same = same_inputs(logits, self.logits, self.examples)
+        return Change(float(kl), float((~same).double().mean()))
 
 
 def decisions(logits: Float[Tensor, "row class"], sets: bool) -> Tensor:
@@ -67,17 +66,16 @@ def same_inputs(
     """Of which inputs every answer is the same."""
     differs = decisions(logits, examples.sets) != decisions(others, examples.sets)
     wrong = differs.reshape(len(differs), -1).any(1)
-    counts = torch.zeros(len(examples), device=logits.device).index_add_(
-        0, examples.row_example, wrong.float()
-    )
-    return counts == 0
+    counts = torch.zeros(len(examples), device=logits.device)
+    return counts.index_add_(0, examples.row_example, wrong.float()) == 0
 
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """A run that has got as far as a layer's heads, or its MLP."""
+    """A run of a whole pool that has got as far as a layer's heads, or its MLP."""
 
     bench: Bench
+    steps: Steps
     layer: int
     stream: Stream
     """Before what is put out here is added."""
@@ -85,61 +83,67 @@ class Stage:
     """What the heads mix (`[batch seq head d_head]`) or the MLP writes, as this run computes it."""
     heads: bool
 
+    def value(self, component: Component) -> Float[Tensor, "batch seq d"]:
+        """What one of the components puts out."""
+        return self.own if component.head is None else self.own[:, :, component.index]
+
+    def here(self, component: Component) -> bool:
+        """Whether it is one of those that put out here."""
+        return component.layer == self.layer and (component.head is not None) == self.heads
+
     def put(self, component: Component, where: Bool[Tensor, "batch seq"], values: Tensor) -> Stage:
         """The same, with other outputs of a component at some places."""
-        own = self.own.clone()
-        if component.head is not None:
-            own[:, :, component.index][where] = values
-        else:
-            own[where] = values
-        return replace(self, own=own)
+        return replace(self, own=_put(self.own, component, where, values))
 
-    @cached_property
     def change(self) -> Change:
-        """How far the answers move if the run goes on from here as the model does."""
-        steps, stream = self.bench.steps, self.stream
+        """How far the answers to the bench's inputs have moved if the run goes on as the model does."""
+        return self._change(self.own[: len(self.bench)])
+
+    def change_if(self, component: Component, where: Bool[Tensor, "batch seq"], values: Tensor) -> Change:
+        """The same, with other outputs of a component at some places of the bench's inputs."""
+        return self._change(_put(self.own[: len(self.bench)], component, where, values))
+
+    def _change(self, own: Tensor) -> Change:
+        steps, stream = self.bench.steps, self.stream[: len(self.bench)]
         if self.heads:
-            logits = steps.after_heads(self.layer, steps.with_heads(self.layer, stream, self.own))
+            logits = steps.after_heads(self.layer, steps.with_heads(self.layer, stream, own))
         else:
-            logits = steps.after(self.layer, stream + self.own)
+            logits = steps.after(self.layer, stream + own)
         return self.bench.change(logits)
 
     def next(self) -> Stage | None:
         """The next stage; None after the last."""
-        steps, config = self.bench.steps, self.bench.pool.model.config
+        steps, config = self.steps, self.bench.pool.model.config
         if self.heads:
             stream = steps.with_heads(self.layer, self.stream, self.own)
             if config.d_mlp:
-                return Stage(self.bench, self.layer, stream, steps.mlp(self.layer, stream), heads=False)
+                own = steps.mlp(self.layer, stream)
+                return replace(self, stream=stream, own=own, heads=False)
         else:
             stream = self.stream + self.own
         layer = self.layer + 1
         if layer == config.n_layers:
             return None
-        return Stage(self.bench, layer, stream, steps.heads(layer, stream), heads=True)
+        own = steps.heads(layer, stream)
+        return replace(self, layer=layer, stream=stream, own=own, heads=True)
+
+
+def _put(own: Tensor, component: Component, where: Tensor, values: Tensor) -> Tensor:
+    own = own.clone()
+    (own if component.head is None else own[:, :, component.index])[where] = values
+    return own
 
 
 def first_stage(bench: Bench) -> Stage:
     """The run before the first layer's heads have written."""
-    stream = bench.steps.embedded(bench.examples)
-    return Stage(bench, 0, stream, bench.steps.heads(0, stream), heads=True)
+    steps = Steps.of(bench.pool.model, bench.pool.examples)
+    stream = steps.embedded(bench.pool.examples)
+    return Stage(bench, steps, 0, stream, steps.heads(0, stream), heads=True)
 
 
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Where a node is in a pool: its rows, with what it puts out at each."""
-
-    node: Node
-    where: Bool[Tensor, "batch seq"]
-    """Of the pool."""
-    values: Float[Tensor, "row d"]
-    identity: Int[Tensor, "row"]
-    tested: int
-    """How many of the rows, the first ones, belong to the bench."""
-
-
-def rows(bench: Bench, node: Node, identity: Int[Tensor, "batch seq"]) -> Rows:
-    """The rows of a node."""
-    where = node.place.of(bench.pool.inputs)
-    values = bench.pool.value(node.component)[where]
-    return Rows(node, where, values, identity[where], int(where[: len(bench)].sum()))
+def stages(bench: Bench) -> Iterator[Stage]:
+    """The model's own run, stage by stage."""
+    stage: Stage | None = first_stage(bench)
+    while stage is not None:
+        yield stage
+        stage = stage.next()
