@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from algoscope.explanation.places import MOST, Node, Place, by_segment, others, positions
+from algoscope.explanation.places import MOST, Node, Place, by_segment, everywhere, from_end, positions, without
 from algoscope.explanation.rows import rows
 from algoscope.explanation.trial import Bench, Change, Stage, first_stage, stages
 from algoscope.model.component import heads_and_mlps
@@ -18,8 +18,9 @@ IDLE_KL = 0.02
 IDLE_CHANGED = 0.01
 BLOCK = 6
 """Positions that are tried together first."""
-MINOR = 0.2
+MAJOR = 0.3
 """Share of a component's greatest effect that makes a position one of its own places."""
+MAJOR_KL = 0.05
 RUN = 4
 """So many such positions in a row are one place."""
 
@@ -57,16 +58,17 @@ def _places(bench: Bench, worth: Callable[[Place], Change]) -> list[Place]:
     inputs = bench.pool.inputs
     if len(bench.pool.examples.answer_positions) > MOST or inputs.language.shifted:
         return [place for place in by_segment(inputs.language) if place.of(inputs).any()]
+    ends = [place for place in from_end(inputs) if not idle(worth(place))]
     length = inputs.tokens.shape[1]
     alone: dict[int, float] = {}
     for start in range(0, length, BLOCK):
         block = range(start, min(start + BLOCK, length))
-        if not idle(worth(positions(block))):
-            alone |= {each: worth(positions([each])).kl for each in block}
+        if not idle(worth(without(positions(block), ends))):
+            alone |= {each: worth(without(positions([each]), ends)).kl for each in block}
     most = max(alone.values(), default=0.0)
-    major = [each for each, kl in alone.items() if kl >= max(IDLE_KL, MINOR * most)]
-    found = [positions(run) for run in runs(major)]
-    return [*found, others(frozenset(major))] if len(major) < length else found
+    major = [each for each, kl in alone.items() if kl >= max(MAJOR_KL, MAJOR * most)]
+    single = [without(positions(run), ends) for run in runs(major)]
+    return [*ends, *single, without(everywhere(len(ends) + len(single)), [*ends, *single])]
 
 
 def runs(which: Sequence[int]) -> list[list[int]]:

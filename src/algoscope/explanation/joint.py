@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
-from algoscope.explanation.lexicon import read
 from algoscope.explanation.partners import partners
 from algoscope.explanation.places import Node
 from algoscope.explanation.pool import Pool

@@ -57,13 +57,36 @@ def positions(which: Sequence[int]) -> Place:
     return Place(name, lambda inputs: inputs.real & (inputs.place >= low) & (inputs.place <= high))
 
 
-def others(positions: frozenset[int]) -> Place:
-    """Every position but these."""
-    known = torch.tensor(sorted(positions), dtype=torch.long)
-    return Place(
-        "at all other positions" if positions else "everywhere",
-        lambda inputs: inputs.real & ~torch.isin(inputs.place, known.to(inputs.tokens.device)),
+def from_end(inputs: Inputs) -> tuple[Place, ...]:
+    """The last anchor and the letter before it, where inputs differ in length."""
+    language = inputs.language
+    if not language.anchors or not bool((inputs.length != inputs.length[:1]).any()):
+        return ()
+    token = language.anchors[-1]
+    word = language.words[token]
+    if bool((inputs.anchor(token) == inputs.anchor(token)[:1]).all()):
+        return ()
+    return (
+        _anchor(f"at {word}", token),
+        Place(f"right before {word}", lambda inputs: inputs.letter & (inputs.place == inputs.anchor(token) - 1)),
     )
+
+
+def everywhere(named: int) -> Place:
+    """Every position, called so if so many others have a name."""
+    return Place("at all other positions" if named else "everywhere", lambda inputs: inputs.real)
+
+
+def without(place: Place, others: Sequence[Place]) -> Place:
+    """A place less what belongs to others."""
+
+    def of(inputs: Inputs) -> Bool[Tensor, "batch seq"]:
+        found = place.of(inputs)
+        for other in others:
+            found = found & ~other.of(inputs)
+        return found
+
+    return Place(place.name, of)
 
 
 def _anchor(name: str, token: int) -> Place:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
+from algoscope.explanation.importance import idle
 from algoscope.explanation.lexicon import Factors, Lexicon, entropy, numbered
 from algoscope.explanation.partners import partners
 from algoscope.explanation.places import Node
@@ -27,7 +28,7 @@ WIDE = 120
 """Concepts that each of the best is taken together with."""
 PRICE = 0.25
 """Bits that each primitive costs beyond its entropy: of two that say nearly the same the simpler wins."""
-LEFT = 0.4
+LEFT = 0.7
 """Share of the variance that a concept may leave, and still be tested."""
 SLACK_KL = 0.1
 """Share of a node's effect that may be lost."""
@@ -154,6 +155,8 @@ def search(subject: Subject, inherited: Sequence[Factors], tell: Callable[[str],
     `inherited` are the concepts of what the node reads: it may carry them on.
     """
     anything = subject.test(())
+    if idle(anything.change):
+        return anything
     singles = _singles(subject)
     beam = singles + subject.candidates(
         [(factors, _joined(subject, factors)) for factors in inherited if len(factors) > 1]
