@@ -12,7 +12,7 @@ from algoscope.explanation.library.scope import UNSEEN
 
 
 class Alike:
-    """The places of each input, sorted by their tokens: those with one token are a group in order of place."""
+    """The places of each input sorted by their tokens: those with one token are a group, in order."""
 
     def __init__(self, tokens: Int[Tensor, "batch seq"]) -> None:
         self._order = torch.argsort(tokens, dim=1, stable=True)
