@@ -20,7 +20,7 @@ def remainders(concept: Concept, moduli: Sequence[int]) -> list[Concept]:
 
 
 def _remainder(concept: Concept, modulus: int) -> Concept:
-    name = f"whether {concept.name} is odd" if modulus == 2 else f"{concept.name}, modulo {modulus}"
+    name = f"the parity of {concept.name}" if modulus == 2 else f"{concept.name}, modulo {modulus}"
     return _derived(concept, name, lambda codes: codes % modulus)
 
 

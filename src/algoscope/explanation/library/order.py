@@ -15,6 +15,8 @@ from algoscope.explanation.library.scope import UNSEEN, Scope
 
 BIG = 1 << 30
 """Larger than every number."""
+MASK = (1 << 31) - 1
+"""All bits of a number but its sign."""
 RANKS = ("smallest", "second smallest", "third smallest", "fourth smallest")
 
 Of = Callable[[Inputs], Codes]
@@ -47,8 +49,7 @@ def order(scope: Scope) -> list[Concept]:
 
 def _amongs(scope: Scope) -> list[Among]:
     found = [Among("so far", lambda inputs: inputs.letter)]
-    if len(scope.parts) > 1:
-        found += [Among(f"so far in {scope.part(part)}", _in_part(part)) for part in scope.parts]
+    found += [Among(f"so far in {scope.part(part)}", _in_part(part)) for part in scope.parts[:-1]]
     if not scope.language.causal:
         found.append(Among("in all", lambda inputs: inputs.letter, Sees.ANYWHERE))
     return found
@@ -97,7 +98,7 @@ def _ranked(among: Among) -> list[Concept]:
     kinds: list[tuple[str, Of]] = [
         ("how many numbers are smaller than the one here", _smaller(among)),
         ("how many numbers are larger than the one here", _larger(among)),
-        ("how many numbers go before the one here", _smaller(among, by_place=True)),
+        ("how many numbers go before the one here", _before(among)),
         ("the next larger number than the one here", _next_larger(among)),
         ("the next smaller number than the one here", _next_smaller(among)),
     ]
@@ -107,62 +108,80 @@ def _ranked(among: Among) -> list[Concept]:
     return [*(_concept(name, of, among) for name, of in kinds), is_largest]
 
 
-Update = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""From what was found so far, the numbers here, and one number of each input, to what is found with that."""
+def _numbers(inputs: Inputs) -> Int[Tensor, "batch seq"]:
+    return torch.where(inputs.letter, inputs.tokens, UNSEEN)
 
 
-def _compared(among: Among, update: Update, start: int, numbers: Tensor, inputs: Inputs) -> Codes:
-    """What comes of comparing the number here with each that counts, from left to right.
-
-    One place at a time for all inputs at once, so that nothing is as large as the square of their length.
-    """
-    where, here = among.where(inputs), numbers.int()
-    # A number that doesn't count equals each that it is compared with, and so changes nothing.
-    found = torch.full_like(here, start)
-    for place in range(here.shape[1]):
-        first = 0 if among.sees is Sees.ANYWHERE else place
-        asking = here[:, first:]
-        there = torch.where(where[:, place, None], here[:, place, None], asking)
-        found[:, first:] = update(found[:, first:], asking, there)
-    return found.long()
-
-
-def _numbers(inputs: Inputs, by_place: bool = False) -> Int[Tensor, "batch seq"]:
-    """The number here; UNSEEN where there is none. By place, of equal ones the earlier is the smaller."""
-    numbers = torch.where(inputs.letter, inputs.tokens, UNSEEN)
-    return numbers * inputs.tokens.shape[1] + inputs.place if by_place else numbers
-
-
-def _smaller(among: Among, by_place: bool = False) -> Of:
-    return lambda inputs: _compared(
-        among, lambda found, here, there: found + (there < here), 0, _numbers(inputs, by_place), inputs
-    )
+def _smaller(among: Among) -> Of:
+    return lambda inputs: _compared(among, inputs, _numbers(inputs), inputs.language.size, _add_smaller, 0)
 
 
 def _larger(among: Among) -> Of:
-    return lambda inputs: _compared(
-        among, lambda found, here, there: found + (there > here), 0, _numbers(inputs), inputs
-    )
+    return lambda inputs: _compared(among, inputs, _numbers(inputs), UNSEEN, _add_larger, 0)
 
 
-def _next_larger(among: Among) -> Of:
+def _before(among: Among) -> Of:
+    """Smaller ones, and equal ones at earlier places."""
+
     def of(inputs: Inputs) -> Codes:
-        found = _compared(among, _nearer_above, BIG, _numbers(inputs), inputs)
-        return torch.where(found < BIG, found, UNSEEN)
+        seq = inputs.tokens.shape[1]
+        numbers = _numbers(inputs) * seq + inputs.place
+        return _compared(among, inputs, numbers, inputs.language.size * seq, _add_smaller, 0)
 
     return of
 
 
-def _nearer_above(found: Tensor, here: Tensor, there: Tensor) -> Tensor:
-    return torch.where((there > here) & (there < found), there, found)
+def _next_larger(among: Among) -> Of:
+    def of(inputs: Inputs) -> Codes:
+        numbers = _numbers(inputs)
+        above = _compared(among, inputs, numbers, UNSEEN, _least_above, MASK)
+        return torch.where(above < inputs.language.size, numbers + 1 + above, UNSEEN)
+
+    return of
 
 
 def _next_smaller(among: Among) -> Of:
-    return lambda inputs: _compared(among, _nearer_below, UNSEEN, _numbers(inputs), inputs)
+    def of(inputs: Inputs) -> Codes:
+        numbers = _numbers(inputs)
+        below = _compared(among, inputs, numbers, inputs.language.size, _least_below, MASK)
+        return torch.where(below < inputs.language.size, numbers - 1 - below, UNSEEN)
+
+    return of
 
 
-def _nearer_below(found: Tensor, here: Tensor, there: Tensor) -> Tensor:
-    return torch.where((there < here) & (there > found), there, found)
+Update = Callable[[Tensor, Tensor, Tensor], object]
+"""Changes what was found up to now, from the numbers here and one number of each input."""
+
+
+def _add_smaller(found: Tensor, here: Tensor, there: Tensor) -> None:
+    found += there < here
+
+
+def _add_larger(found: Tensor, here: Tensor, there: Tensor) -> None:
+    found += there > here
+
+
+def _least_above(found: Tensor, here: Tensor, there: Tensor) -> None:
+    # Without its sign bit, a negative number is larger than every distance.
+    torch.minimum(found, (there - here - 1) & MASK, out=found)
+
+
+def _least_below(found: Tensor, here: Tensor, there: Tensor) -> None:
+    torch.minimum(found, (here - there - 1) & MASK, out=found)
+
+
+def _compared(among: Among, inputs: Inputs, numbers: Tensor, none: int, update: Update, start: int) -> Codes:
+    """What comes of comparing the number here with each that counts; `none` stands for one that doesn't.
+
+    One place after another, for all inputs at once, so that nothing is as large as the square of their length.
+    """
+    here = numbers.T.int().contiguous()
+    there = torch.where(among.where(inputs).T, here, none)
+    found = torch.full_like(here, start)
+    for place in range(len(here)):
+        first = 0 if among.sees is Sees.ANYWHERE else place
+        update(found[first:], here[first:], there[place])
+    return found.T.long()
 
 
 def _is_largest(among: Among) -> Of:

@@ -28,7 +28,7 @@ def sorted_numbers(scope: Scope) -> list[Concept]:
         return []
     parts = scope.parts[:-1] if scope.language.causal else scope.parts
     return [
-        Concept(f"the {words} number of {scope.part(part)}", _ranked(part, rank), scope.reach, numeric=True)
+        Concept(f"the {words} of {scope.part(part)}", _ranked(part, rank), scope.reach, numeric=True)
         for part in parts
         for words, rank in _ranks()
     ]
@@ -36,10 +36,10 @@ def sorted_numbers(scope: Scope) -> list[Concept]:
 
 def _ranks() -> tuple[tuple[str, Rank], ...]:
     return (
-        ("sorted here", lambda inputs, count: inputs.place - last_anchor(inputs) - 1),
-        ("sorted next", lambda inputs, count: inputs.place - last_anchor(inputs)),
-        ("lower middle", lambda inputs, count: (count - 1) // 2),
-        ("upper middle", lambda inputs, count: count // 2),
+        ("number to stand here in order", lambda inputs, count: inputs.place - last_anchor(inputs) - 1),
+        ("number to stand next in order", lambda inputs, count: inputs.place - last_anchor(inputs)),
+        ("lower middle number", lambda inputs, count: (count - 1) // 2),
+        ("upper middle number", lambda inputs, count: count // 2),
     )
 
 
