@@ -173,7 +173,7 @@ def _least_below(found: Tensor, here: Tensor, there: Tensor) -> None:
 def _compared(among: Among, inputs: Inputs, numbers: Tensor, none: int, update: Update, start: int) -> Codes:
     """What comes of comparing the number here with each that counts; `none` stands for one that doesn't.
 
-    One place after another, for all inputs at once, so that nothing is as large as the square of their length.
+    One place after another, for all inputs at once, so that nothing is as large as their length squared.
     """
     here = numbers.T.int().contiguous()
     there = torch.where(among.where(inputs).T, here, none)

@@ -19,7 +19,7 @@ def places(scope: Scope) -> list[Concept]:
     """Every concept that tells a place, or how long an input or a part of it is."""
     quantities = [*_from_start(scope), *_in_part(scope), *_ahead(scope), *_lengths(scope)]
     derived = [rest for quantity in quantities for rest in remainders(quantity, MODULI)]
-    return [*quantities, *derived, *_kinds(scope)]
+    return [*quantities, *derived, *_left_over(scope), *_kinds(scope)]
 
 
 def _quantity(name: str, of: Callable[[Inputs], Codes], sees: Sees = Sees.BEFORE, depth: int = 1) -> Concept:
@@ -44,14 +44,14 @@ def _place(inputs: Inputs) -> Codes:
 def _in_part(scope: Scope) -> list[Concept]:
     if len(scope.parts) < 2:
         return []
-    return [
-        _quantity("the place in this part", lambda inputs: inputs.since_anchor),
-        _quantity(
-            "how many more letters the part before has than this one so far",
-            _left,
-            depth=scope.relative_depth,
-        ),
-    ]
+    return [_quantity("the place in this part", lambda inputs: inputs.since_anchor)]
+
+
+def _left_over(scope: Scope) -> list[Concept]:
+    if len(scope.parts) < 2:
+        return []
+    name = "how many more letters the part before has than this one so far"
+    return [_quantity(name, _left, depth=scope.relative_depth)]
 
 
 def _left(inputs: Inputs) -> Codes:
@@ -70,14 +70,14 @@ def _ahead(scope: Scope) -> list[Concept]:
 
 
 def _lengths(scope: Scope) -> list[Concept]:
-    """How many letters each part has that an anchor ends, if that differs from input to input."""
+    """How many letters each part has that an anchor ends, if that differs, and letters still come."""
     if scope.fixed:
         return []
     anchors = scope.language.anchors
     return [
         _quantity(f"how long {scope.before(anchor)} is", _long(start, anchor, scope.reach), scope.reach)
         for part, (start, anchor) in enumerate(zip((None, *anchors[:-1]), anchors, strict=True))
-        if part in scope.parts
+        if part in scope.ended
     ]
 
 

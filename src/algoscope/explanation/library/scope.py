@@ -56,6 +56,11 @@ class Scope:
         return 1 if self.language.anchors and 0 not in self.parts else 0
 
     @property
+    def ended(self) -> tuple[int, ...]:
+        """The parts whose end a model sees while letters still come, or as it sees ahead."""
+        return self.parts[:-1] if self.language.causal else self.parts
+
+    @property
     def reach(self) -> Sees:
         """How much is seen of what may lie ahead: a causal model knows it once it has come."""
         return Sees.BEFORE if self.language.causal else Sees.ANYWHERE

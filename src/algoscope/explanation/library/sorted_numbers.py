@@ -26,10 +26,9 @@ def sorted_numbers(scope: Scope) -> list[Concept]:
     """
     if not scope.language.ordered:
         return []
-    parts = scope.parts[:-1] if scope.language.causal else scope.parts
     return [
         Concept(f"the {words} of {scope.part(part)}", _ranked(part, rank), scope.reach, numeric=True)
-        for part in parts
+        for part in scope.ended
         for words, rank in _ranks()
     ]
 

@@ -101,17 +101,19 @@ def _place(place: int) -> Places:
 
 
 def _from_anchors(scope: Scope) -> list[Concept]:
-    """Tokens around the anchors behind the start, unless they stand at places that are offered already."""
+    """Letters around the anchors behind the start, unless they stand at places that are offered already."""
     if scope.fixed and scope.longest <= SHORT:
         return []
     found = []
-    for anchor in scope.language.anchors[scope.start :]:
-        for offset in range(1, NEAR + 1):
-            for words, shift in ((f"{_back(offset)} from", -offset), (f"{_ahead(offset)} of", offset)):
-                name, places = f"{words} {scope.word(anchor)}", _by(anchor, shift)
-                found.append(token_at(name, places, scope, scope.reach, scope.relative_depth))
-                if offset <= 2:
-                    found.append(same_at(name, places, scope.reach, scope.relative_depth))
+    for part, anchor in enumerate(scope.language.anchors):
+        back = [-offset for offset in range(1, NEAR + 1) if part in scope.ended]
+        ahead = [offset for offset in range(1, NEAR + 1) if part and part + 1 in scope.parts]
+        for shift in (*back, *ahead):
+            words = f"{_ahead(shift)} of" if shift > 0 else f"{_back(-shift)} from"
+            name, places = f"{words} {scope.word(anchor)}", _by(anchor, shift)
+            found.append(token_at(name, places, scope, scope.reach, scope.relative_depth))
+            if abs(shift) <= 2:
+                found.append(same_at(name, places, scope.reach, scope.relative_depth))
     return found
 
 
