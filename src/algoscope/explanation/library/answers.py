@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from algoscope.explanation.concepts import Codes, Concept
+from algoscope.explanation.concepts import Codes, Concept, Sees
 from algoscope.explanation.inputs import Inputs
-from algoscope.explanation.library.scope import UNSEEN
+from algoscope.explanation.library.scope import UNSEEN, Scope, everywhere
 from algoscope.tasks.task import Examples, Task
 
 BITS = 62
@@ -21,12 +21,20 @@ def answer(task: Task) -> Concept:
 
     It counts as known there: a model can't be asked for what it can't see.
     """
-    return Concept("the answer", lambda inputs: _answers(task, inputs), depth=1, answer=True)
+    return Concept("the answer", lambda inputs: _answers(task, inputs), answer=True)
 
 
-def answers(task: Task) -> list[Concept]:
-    """The true answer, and at each place the last true answer before it."""
-    return [answer(task), Concept("the answer before", lambda inputs: _earlier(task, inputs), answer=True)]
+def answers(task: Task, scope: Scope, inputs: Inputs) -> list[Concept]:
+    """The true answer, the one before it, and, where an input has a single one, that one at every place."""
+    found = [
+        answer(task),
+        Concept("the answer before", lambda inputs: _earlier(task, inputs), answer=True),
+    ]
+    single = bool((task.answered(inputs.tokens).sum(1) == 1).all())
+    if scope.language.causal or not single:
+        return found
+    name = "the answer, at every place"
+    return [*found, Concept(name, lambda inputs: _only(task, inputs), Sees.ANYWHERE, answer=True)]
 
 
 def _answers(task: Task, inputs: Inputs) -> Codes:
@@ -37,7 +45,7 @@ def _answers(task: Task, inputs: Inputs) -> Codes:
 
 
 def _labels(examples: Examples) -> Int[Tensor, "row"]:
-    """A set of more classes than fit in a number becomes a sum of powers modulo a prime: no two are likely alike."""
+    """A set of more classes than a number has bits becomes a sum of powers modulo a prime."""
     if not examples.sets:
         return examples.labels.long()
     count = examples.labels.shape[1]
@@ -46,8 +54,15 @@ def _labels(examples: Examples) -> Int[Tensor, "row"]:
 
 
 def _earlier(task: Task, inputs: Inputs) -> Codes:
-    codes = _answers(task, inputs)
+    """The last answer before each place."""
     answered = task.answered(inputs.tokens)
-    place = torch.where(answered, inputs.place, UNSEEN).cummax(1).values
-    before = torch.cat([torch.full_like(place[:, :1], UNSEEN), place[:, :-1]], 1)
-    return torch.where(before >= 0, codes.gather(1, before.clamp(min=0)), UNSEEN)
+    latest = torch.where(answered, inputs.place, UNSEEN).cummax(1).values
+    before = torch.cat([torch.full_like(latest[:, :1], UNSEEN), latest[:, :-1]], 1)
+    found = _answers(task, inputs).gather(1, before.clamp(min=0))
+    return torch.where(before >= 0, found, UNSEEN)
+
+
+def _only(task: Task, inputs: Inputs) -> Codes:
+    answered = task.answered(inputs.tokens)
+    place = answered.long().argmax(1, keepdim=True)
+    return everywhere(_answers(task, inputs).gather(1, place), inputs)

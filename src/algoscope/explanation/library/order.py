@@ -1,4 +1,4 @@
-"""Which number is the largest, the next larger, the third smallest; how many are smaller than the one here?"""
+"""Which number is the largest, the next larger, the third smallest; how many are smaller than this one?"""
 
 from __future__ import annotations
 
@@ -6,145 +6,183 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from algoscope.explanation.concepts import Codes, Concept, Sees
 from algoscope.explanation.inputs import Inputs
-from algoscope.explanation.library.pairwise import pairwise
 from algoscope.explanation.library.scope import UNSEEN, Scope
 
 BIG = 1 << 30
-SMALLEST = 4
-"""How many of the smallest numbers are concepts by rank."""
+"""Larger than every number."""
+MASK = (1 << 31) - 1
+"""All bits of a number but its sign."""
+RANKS = ("smallest", "second smallest", "third smallest", "fourth smallest")
+
+Of = Callable[[Inputs], Codes]
 
 
 @dataclass(frozen=True, eq=False)
 class Among:
-    """The numbers that the one here is compared with."""
+    """The numbers that are compared, with each other and with the one here."""
 
     words: str
-    keys: Callable[[Inputs], Bool[Tensor, "batch #seq seq"]]
+    where: Callable[[Inputs], Bool[Tensor, "batch seq"]]
+    """At which places they stand."""
     sees: Sees = Sees.BEFORE
+    """ANYWHERE: all of them. BEFORE: those up to each place."""
+
+    def told(self, running: Codes) -> Codes:
+        """What is known at each place of something that is computed from left to right."""
+        return running[:, -1:].expand(running.shape) if self.sees is Sees.ANYWHERE else running
 
 
 def order(scope: Scope) -> list[Concept]:
-    """Every concept that ranks numbers; none where letters are no numbers."""
+    """Every concept that ranks numbers; none where letters are no numbers.
+
+    Numbers are told by their token, which ascends with them. An anchor counts as smaller than all of them.
+    """
     if not scope.language.ordered:
         return []
-    found = [concept for among in _amongs(scope) for concept in _ranked(among)]
-    if len(scope.parts) > 1:
-        found += [_in_turn(among) for among in _amongs(scope)[1:]]
-    return found
+    return [concept for among in _amongs(scope) for concept in (*_extremes(among), *_ranked(among))]
 
 
 def _amongs(scope: Scope) -> list[Among]:
-    found = [Among("so far", lambda inputs: inputs.letter[:, None, :] & _seen(inputs))]
-    if len(scope.parts) > 1:
-        found += [Among(f"so far in {scope.part(part)}", _in_part(part)) for part in scope.parts]
+    found = [Among("so far", lambda inputs: inputs.letter)]
+    found += [Among(f"so far in {scope.part(part)}", _in_part(part)) for part in scope.parts[:-1]]
     if not scope.language.causal:
-        found.append(Among("in all", lambda inputs: inputs.letter[:, None, :], Sees.ANYWHERE))
+        found.append(Among("in all", lambda inputs: inputs.letter, Sees.ANYWHERE))
     return found
 
 
-def _seen(inputs: Inputs) -> Bool[Tensor, "1 seq seq"]:
-    return inputs.place[:, None, :] <= inputs.place[:, :, None]
+def _in_part(part: int) -> Callable[[Inputs], Bool[Tensor, "batch seq"]]:
+    return lambda inputs: inputs.letter & (inputs.segment == part)
 
 
-def _in_part(part: int) -> Callable[[Inputs], Bool[Tensor, "batch seq seq"]]:
-    return lambda inputs: (inputs.letter & (inputs.segment == part))[:, None, :] & _seen(inputs)
+def _concept(name: str, of: Of, among: Among) -> Concept:
+    return Concept(f"{name} {among.words}", of, among.sees, numeric=True)
 
 
-def _ranked(among: Among) -> list[Concept]:
-    def concept(
-        name: str, reduce: Callable[[Tensor, Tensor, Tensor], Tensor], numeric: bool = True
-    ) -> Concept:
-        of = lambda inputs: pairwise(reduce, inputs.tokens, among.keys(inputs))  # noqa: E731
-        return Concept(f"{name} {among.words}", of, among.sees, numeric=numeric)
-
+def _extremes(among: Among) -> list[Concept]:
+    """The largest number, and the few smallest."""
+    largest = _concept("the largest number", lambda inputs: _largest(among, inputs), among)
     return [
-        concept("the largest number", _largest),
-        concept("the smallest number", _smallest),
-        concept("how many numbers are smaller than the one here", _smaller),
-        concept("how many numbers are as large as the one here", _as_large),
-        concept("the next larger number", _next_larger),
-        concept("the next smaller number", _next_smaller),
-        concept("whether the number here is the largest", _is_largest, numeric=False),
-        concept("whether the number here is the smallest", _is_smallest, numeric=False),
-        *(
-            Concept(
-                f"the {_nth(rank)} smallest number {among.words}",
-                _of_rank(among, rank),
-                among.sees,
-                numeric=True,
-            )
-            for rank in range(1, SMALLEST)
-        ),
+        largest,
+        *(_concept(f"the {name} number", _smallest(among, rank), among) for rank, name in enumerate(RANKS)),
     ]
 
 
-def _nth(rank: int) -> str:
-    return ("first", "second", "third", "fourth")[rank]
+def _largest(among: Among, inputs: Inputs) -> Codes:
+    return among.told(torch.where(among.where(inputs), inputs.tokens, UNSEEN).cummax(1).values)
 
 
-def _found(values: Tensor) -> Tensor:
-    """UNSEEN where nothing was found."""
-    return torch.where(values.abs() == BIG, UNSEEN, values)
+def _smallest(among: Among, rank: int) -> Of:
+    """Place by place: a new number takes its rank, and all above it move up."""
 
-
-def _largest(here: Tensor, there: Tensor, counts: Tensor) -> Tensor:
-    return _found(torch.where(counts, there, -BIG).amax(-1)).expand(here.shape[:2])
-
-
-def _smallest(here: Tensor, there: Tensor, counts: Tensor) -> Tensor:
-    return _found(torch.where(counts, there, BIG).amin(-1)).expand(here.shape[:2])
-
-
-def _smaller(here: Tensor, there: Tensor, counts: Tensor) -> Tensor:
-    return ((there < here) & counts).sum(-1)
-
-
-def _as_large(here: Tensor, there: Tensor, counts: Tensor) -> Tensor:
-    return ((there == here) & counts).sum(-1)
-
-
-def _next_larger(here: Tensor, there: Tensor, counts: Tensor) -> Tensor:
-    return _found(torch.where((there > here) & counts, there, BIG).amin(-1))
-
-
-def _next_smaller(here: Tensor, there: Tensor, counts: Tensor) -> Tensor:
-    return _found(torch.where((there < here) & counts, there, -BIG).amax(-1))
-
-
-def _is_largest(here: Tensor, there: Tensor, counts: Tensor) -> Tensor:
-    return ~((there > here) & counts).any(-1)
-
-
-def _is_smallest(here: Tensor, there: Tensor, counts: Tensor) -> Tensor:
-    return ~((there < here) & counts).any(-1)
-
-
-def _sorted(among: Among, inputs: Inputs) -> Tensor:
-    """The numbers that count at each place, in order; BIG behind them."""
-    keys = among.keys(inputs)
-    return torch.where(keys, inputs.tokens[:, None, :].int(), BIG).sort(-1).values
-
-
-def _of_rank(among: Among, rank: int) -> Callable[[Inputs], Codes]:
     def of(inputs: Inputs) -> Codes:
-        if rank >= inputs.tokens.shape[1]:
-            return torch.full_like(inputs.tokens, UNSEEN)
-        return _found(_sorted(among, inputs)[:, :, rank].long()).expand(inputs.tokens.shape)
+        numbers = torch.where(among.where(inputs), inputs.tokens, BIG)
+        lowest = [torch.full_like(numbers[:, 0], BIG) for _ in range(rank + 1)]
+        found = []
+        for new in numbers.unbind(1):
+            for index, old in enumerate(lowest):
+                lowest[index], new = torch.minimum(old, new), torch.maximum(old, new)
+            found.append(lowest[rank])
+        codes = torch.stack(found, 1)
+        return among.told(torch.where(codes < BIG, codes, UNSEEN))
 
     return of
 
 
-def _in_turn(among: Among) -> Concept:
-    """The smallest at an anchor, the second smallest behind it, and so on."""
+def _ranked(among: Among) -> list[Concept]:
+    """The place of the number here among others, and its neighbours."""
+    kinds: list[tuple[str, Of]] = [
+        ("how many numbers are smaller than the one here", _smaller(among)),
+        ("how many numbers are larger than the one here", _larger(among)),
+        ("how many numbers go before the one here", _before(among)),
+        ("the next larger number than the one here", _next_larger(among)),
+        ("the next smaller number than the one here", _next_smaller(among)),
+    ]
+    is_largest = Concept(
+        f"whether the number here is the largest {among.words}", _is_largest(among), among.sees
+    )
+    return [*(_concept(name, of, among) for name, of in kinds), is_largest]
+
+
+def _numbers(inputs: Inputs) -> Int[Tensor, "batch seq"]:
+    return torch.where(inputs.letter, inputs.tokens, UNSEEN)
+
+
+def _smaller(among: Among) -> Of:
+    return lambda inputs: _compared(among, inputs, _numbers(inputs), inputs.language.size, _add_smaller, 0)
+
+
+def _larger(among: Among) -> Of:
+    return lambda inputs: _compared(among, inputs, _numbers(inputs), UNSEEN, _add_larger, 0)
+
+
+def _before(among: Among) -> Of:
+    """Smaller ones, and equal ones at earlier places."""
 
     def of(inputs: Inputs) -> Codes:
-        numbers = _sorted(among, inputs).expand(-1, inputs.tokens.shape[1], -1)
-        return _found(numbers.gather(2, inputs.since_anchor[:, :, None])[:, :, 0].long())
+        seq = inputs.tokens.shape[1]
+        numbers = _numbers(inputs) * seq + inputs.place
+        return _compared(among, inputs, numbers, inputs.language.size * seq, _add_smaller, 0)
 
-    name = f"the number whose rank {among.words} is the place in this part"
-    return Concept(name, of, among.sees, numeric=True)
+    return of
+
+
+def _next_larger(among: Among) -> Of:
+    def of(inputs: Inputs) -> Codes:
+        numbers = _numbers(inputs)
+        above = _compared(among, inputs, numbers, UNSEEN, _least_above, MASK)
+        return torch.where(above < inputs.language.size, numbers + 1 + above, UNSEEN)
+
+    return of
+
+
+def _next_smaller(among: Among) -> Of:
+    def of(inputs: Inputs) -> Codes:
+        numbers = _numbers(inputs)
+        below = _compared(among, inputs, numbers, inputs.language.size, _least_below, MASK)
+        return torch.where(below < inputs.language.size, numbers - 1 - below, UNSEEN)
+
+    return of
+
+
+Update = Callable[[Tensor, Tensor, Tensor], object]
+"""Changes what was found up to now, from the numbers here and one number of each input."""
+
+
+def _add_smaller(found: Tensor, here: Tensor, there: Tensor) -> None:
+    found += there < here
+
+
+def _add_larger(found: Tensor, here: Tensor, there: Tensor) -> None:
+    found += there > here
+
+
+def _least_above(found: Tensor, here: Tensor, there: Tensor) -> None:
+    # Without its sign bit, a negative number is larger than every distance.
+    torch.minimum(found, (there - here - 1) & MASK, out=found)
+
+
+def _least_below(found: Tensor, here: Tensor, there: Tensor) -> None:
+    torch.minimum(found, (here - there - 1) & MASK, out=found)
+
+
+def _compared(among: Among, inputs: Inputs, numbers: Tensor, none: int, update: Update, start: int) -> Codes:
+    """What comes of comparing the number here with each that counts; `none` stands for one that doesn't.
+
+    One place after another, for all inputs at once, so that nothing is as large as their length squared.
+    """
+    here = numbers.T.int().contiguous()
+    there = torch.where(among.where(inputs).T, here, none)
+    found = torch.full_like(here, start)
+    for place in range(len(here)):
+        first = 0 if among.sees is Sees.ANYWHERE else place
+        update(found[first:], here[first:], there[place])
+    return found.T.long()
+
+
+def _is_largest(among: Among) -> Of:
+    return lambda inputs: (inputs.letter & (inputs.tokens >= _largest(among, inputs))).long()

@@ -8,26 +8,32 @@ import torch
 
 from algoscope.explanation.concepts import Codes, Concept, Sees
 from algoscope.explanation.inputs import Inputs
-from algoscope.explanation.library.parts import NOWHERE, anchor_before, last_anchor
-from algoscope.explanation.library.scope import UNSEEN, Scope, everywhere, once_seen, remainders
+from algoscope.explanation.library.derived import remainders
+from algoscope.explanation.library.parts import NOWHERE, anchor_before, last_anchor, next_anchor
+from algoscope.explanation.library.scope import UNSEEN, Scope, everywhere, once_seen
 
 MODULI = (2, 3, 4)
 
 
 def places(scope: Scope) -> list[Concept]:
     """Every concept that tells a place, or how long an input or a part of it is."""
-    found = [
-        Concept("the place", _place, scope.place_sees, scope.place_depth, numeric=True),
-        *_shifted(scope),
-        *_from_anchor(scope),
-        *_ahead(scope),
-        *_anchor_places(scope),
-    ]
-    kind = Concept("whether a letter is here", lambda inputs: inputs.letter.long(), Sees.HERE, depth=0)
+    quantities = [*_from_start(scope), *_in_part(scope), *_ahead(scope), *_lengths(scope)]
+    derived = [rest for quantity in quantities for rest in remainders(quantity, MODULI)]
+    return [*quantities, *derived, *_left_over(scope), *_kinds(scope)]
+
+
+def _quantity(name: str, of: Callable[[Inputs], Codes], sees: Sees = Sees.BEFORE, depth: int = 1) -> Concept:
+    return Concept(name, of, sees, depth, numeric=True)
+
+
+def _from_start(scope: Scope) -> list[Concept]:
+    """The place, known from its embedding unless that begins elsewhere in each input."""
+    if not scope.language.shifted:
+        return [_quantity("the place", _place, Sees.HERE, depth=0)]
     return [
-        *found,
-        *(rest for concept in found if concept.numeric for rest in remainders(concept, MODULI)),
-        kind,
+        _quantity("the position", lambda inputs: inputs.position_ids, Sees.HERE, depth=0),
+        _quantity("the place", _place),
+        _quantity("the position of the start", lambda inputs: everywhere(inputs.position_ids[:, :1], inputs)),
     ]
 
 
@@ -35,88 +41,73 @@ def _place(inputs: Inputs) -> Codes:
     return inputs.place.expand(inputs.tokens.shape)
 
 
-def _shifted(scope: Scope) -> list[Concept]:
-    if not scope.language.shifted:
+def _in_part(scope: Scope) -> list[Concept]:
+    if len(scope.parts) < 2:
         return []
-    return [
-        Concept("the position", lambda inputs: inputs.position_ids, Sees.HERE, depth=0, numeric=True),
-        Concept(
-            "the position of the start",
-            lambda inputs: everywhere(inputs.position_ids[:, :1], inputs),
-            numeric=True,
-        ),
-    ]
+    return [_quantity("the place in this part", lambda inputs: inputs.since_anchor)]
 
 
-def _from_anchor(scope: Scope) -> list[Concept]:
-    """Where there is more than one part with letters, which part this is, and where in it."""
-    if len(scope.language.anchors) < 2:
+def _left_over(scope: Scope) -> list[Concept]:
+    if len(scope.parts) < 2:
         return []
-    found = [
-        Concept("how many anchors have been passed", lambda inputs: inputs.segment),
-        Concept(
-            "whether this is the first place of its part", lambda inputs: (inputs.since_anchor == 1).long()
-        ),
-    ]
-    if len(scope.parts) > 1:
-        found.append(Concept("the place in this part", lambda inputs: inputs.since_anchor, numeric=True))
-    if not scope.language.causal:
-        found.append(Concept("whether this is the last place of its part", _last, Sees.ANYWHERE))
-    return found
+    name = "how many more letters the part before has than this one so far"
+    return [_quantity(name, _left, depth=scope.relative_depth)]
 
 
-def _last(inputs: Inputs) -> Codes:
-    """1 before an anchor and at the end of the input, but not at an anchor."""
-    following = inputs.at(inputs.place.expand(inputs.tokens.shape) + 1)
-    others = torch.tensor([*inputs.language.anchors, inputs.language.size], device=following.device)
-    return (inputs.letter & torch.isin(following, others)).long()
+def _left(inputs: Inputs) -> Codes:
+    """Letters of the part before the last anchor, minus those since; UNSEEN without a part before."""
+    last, before = last_anchor(inputs), anchor_before(inputs)
+    return torch.where(before == NOWHERE, UNSEEN, (last - before - 1) - (inputs.place - last))
 
 
 def _ahead(scope: Scope) -> list[Concept]:
     if scope.length is not None or scope.language.causal:
         return []
     return [
-        Concept(
-            "how many places follow",
-            lambda inputs: inputs.length - 1 - inputs.place,
-            Sees.ANYWHERE,
-            numeric=True,
-        ),
-        Concept("the length", lambda inputs: everywhere(inputs.length, inputs), Sees.ANYWHERE, numeric=True),
+        _quantity("how many places follow", lambda inputs: inputs.length - 1 - inputs.place, Sees.ANYWHERE),
+        _quantity("the length", lambda inputs: everywhere(inputs.length, inputs), Sees.ANYWHERE),
     ]
 
 
-def _anchor_places(scope: Scope) -> list[Concept]:
-    """How long the parts are that an anchor ends, and how many places of the next are left if it is as long."""
-    if scope.length is not None and scope.length <= 4:
+def _lengths(scope: Scope) -> list[Concept]:
+    """How many letters each part has that an anchor ends, if that differs, and letters still come."""
+    if scope.fixed:
         return []
-    sees = Sees.BEFORE if scope.language.causal else Sees.ANYWHERE
     anchors = scope.language.anchors
-    found = []
-    for start, anchor in zip([None, *anchors], anchors, strict=False):
-        part = f"the part before {scope.word(anchor)}"
-        if start is None:
-            if 0 in scope.parts:
-                found.append(Concept(f"how long {part} is", _long(None, anchor, sees), sees, numeric=True))
-            continue
-        found.append(Concept(f"how long {part} is", _long(start, anchor, sees), sees, numeric=True))
-    if len(scope.parts) > 1:
-        name = "how much shorter this part is so far than the one before"
-        found.append(Concept(name, _left, Sees.BEFORE, scope.relative_depth, numeric=True))
-    return found
+    return [
+        _quantity(f"how long {scope.before(anchor)} is", _long(start, anchor, scope.reach), scope.reach)
+        for part, (start, anchor) in enumerate(zip((None, *anchors[:-1]), anchors, strict=True))
+        if part in scope.ended
+    ]
 
 
-def _long(start: int | None, anchor: int, sees: Sees) -> Callable[[Inputs], Codes]:
+def _long(start: int | None, end: int, sees: Sees) -> Callable[[Inputs], Codes]:
     def of(inputs: Inputs) -> Codes:
-        end = inputs.anchor(anchor)
-        begin = end * 0 - 1 if start is None else inputs.anchor(start)
-        codes = everywhere(end - begin - 1, inputs)
-        return once_seen(codes, end, inputs) if sees == Sees.BEFORE else codes
+        stop = inputs.anchor(end)
+        begin = -1 if start is None else inputs.anchor(start)
+        codes = everywhere(stop - begin - 1, inputs)
+        return once_seen(codes, stop, inputs) if sees is Sees.BEFORE else codes
 
     return of
 
 
-def _left(inputs: Inputs) -> Codes:
-    """Letters of the part before the last anchor, minus places since that anchor; UNSEEN without such a part."""
-    last, before = last_anchor(inputs), anchor_before(inputs)
-    return torch.where(before == NOWHERE, UNSEEN, (last - before - 1) - (inputs.place - last))
+def _kinds(scope: Scope) -> list[Concept]:
+    """Letter or anchor, which part, first or last of it."""
+    letter = Concept("whether a letter is here", lambda inputs: inputs.letter.long(), Sees.HERE, depth=0)
+    if not scope.language.anchors:
+        return []
+    first = Concept("whether this is the first letter of its part", lambda inputs: _first(inputs))
+    passed = Concept("how many anchors have been passed", lambda inputs: inputs.segment)
+    last = Concept("whether this is the last letter of its part", _last, Sees.ANYWHERE)
+    found = [letter, first]
+    if len(scope.language.anchors) > 1:
+        found.append(passed)
+    return found if scope.language.causal else [*found, last]
+
+
+def _first(inputs: Inputs) -> Codes:
+    return (inputs.letter & (inputs.place == last_anchor(inputs) + 1)).long()
+
+
+def _last(inputs: Inputs) -> Codes:
+    return (inputs.letter & (inputs.place == next_anchor(inputs) - 1)).long()

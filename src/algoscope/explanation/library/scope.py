@@ -1,8 +1,7 @@
-"""What decides which concepts are offered: a language, and how long its inputs are."""
+"""What decides which concepts are offered: a language, and the shape of its inputs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,13 +9,13 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from algoscope.explanation.concepts import Codes, Concept, Sees
+from algoscope.explanation.concepts import Codes, Sees
 from algoscope.explanation.inputs import Inputs, Language
 
 FEW = 8
-"""Letters up to which each has its own counts."""
-FEWEST = 4
-"""Letters up to which each pair of them has its own differences."""
+"""Letters up to which each has counts of its own."""
+VERY_FEW = 4
+"""Letters up to which each pair of them has differences of its own."""
 UNSEEN = -1
 """The code of what is not known yet, or is not there."""
 
@@ -30,37 +29,41 @@ class Scope:
     """Places of the longest input."""
     length: int | None
     """Places of every input; None if they differ."""
+    fixed: bool
+    """Whether all inputs are as long, and each anchor stands at the same place in all of them."""
     parts: tuple[int, ...]
     """Between which anchors there are letters: 0 before the first anchor, 1 between it and the next ..."""
 
     @property
-    def letters(self) -> tuple[int, ...]:
-        return self.language.letters
-
-    @property
     def few(self) -> tuple[int, ...]:
         """The letters, if there are few."""
-        return self.letters if len(self.letters) <= FEW else ()
+        return self.language.letters if len(self.language.letters) <= FEW else ()
+
+    @property
+    def very_few(self) -> tuple[int, ...]:
+        """The letters, if there are very few."""
+        return self.language.letters if len(self.language.letters) <= VERY_FEW else ()
 
     @cached_property
     def pairs(self) -> tuple[tuple[int, int], ...]:
         """Every two letters, if there are very few."""
-        few = self.letters if len(self.letters) <= FEWEST else ()
+        few = self.very_few
         return tuple((one, other) for one in few for other in few if one < other)
 
     @property
-    def whole(self) -> Sees:
-        """What a concept sees that is known only once the whole input is."""
-        return Sees.ANYWHERE
+    def start(self) -> int:
+        """The first place that is not always the same anchor."""
+        return 1 if self.language.anchors and 0 not in self.parts else 0
 
     @property
-    def place_depth(self) -> int:
-        """Layers of attention that it takes to know how far the start is: none if its embedding says so."""
-        return 1 if self.language.shifted else 0
+    def ended(self) -> tuple[int, ...]:
+        """The parts whose end a model sees while letters still come, or as it sees ahead."""
+        return self.parts[:-1] if self.language.causal else self.parts
 
     @property
-    def place_sees(self) -> Sees:
-        return Sees.BEFORE if self.language.shifted else Sees.HERE
+    def reach(self) -> Sees:
+        """How much is seen of what may lie ahead: a causal model knows it once it has come."""
+        return Sees.BEFORE if self.language.causal else Sees.ANYWHERE
 
     @property
     def relative_depth(self) -> int:
@@ -75,19 +78,22 @@ class Scope:
         anchors = self.language.anchors
         if not anchors:
             return "the input"
-        return (
-            f"the part after {self.word(anchors[part - 1])}"
-            if part
-            else f"the part before {self.word(anchors[0])}"
-        )
+        return f"the part after {self.word(anchors[part - 1])}" if part else self.before(anchors[0])
+
+    def before(self, anchor: int) -> str:
+        """What the letters that an anchor ends are called."""
+        return f"the part before {self.word(anchor)}"
 
 
 def read_scope(language: Language, inputs: Inputs) -> Scope:
     """The scope of a language, from a sample of its inputs."""
-    lengths = inputs.length
-    longest, shortest = (int(lengths.max()), int(lengths.min())) if len(inputs) else (0, 0)
+    lengths = inputs.length.unique().tolist()
+    same = len(lengths) == 1
+    stays = all(len(inputs.anchor(anchor).unique()) == 1 for anchor in language.anchors)
     parts = inputs.segment[inputs.letter].unique().tolist()
-    return Scope(language, longest, longest if longest == shortest else None, tuple(parts))
+    return Scope(
+        language, max(lengths, default=0), lengths[0] if same else None, same and stays, tuple(parts)
+    )
 
 
 def everywhere(values: Int[Tensor, "batch 1"] | Bool[Tensor, "batch 1"], inputs: Inputs) -> Codes:
@@ -96,32 +102,5 @@ def everywhere(values: Int[Tensor, "batch 1"] | Bool[Tensor, "batch 1"], inputs:
 
 
 def once_seen(codes: Codes, places: Int[Tensor, "batch seq"], inputs: Inputs) -> Codes:
-    """These codes where the place that they tell of is not behind; UNSEEN elsewhere."""
+    """These codes where the place that they tell of is not ahead; UNSEEN elsewhere."""
     return torch.where(places <= inputs.place, codes, UNSEEN)
-
-
-def remainders(concept: Concept, moduli: tuple[int, ...]) -> list[Concept]:
-    """Parity and other remainders of a quantity. A negative number has the remainder of its distance to 0."""
-    return [_remainder(concept, modulus) for modulus in moduli]
-
-
-def sign(concept: Concept) -> Concept:
-    """Whether a quantity is negative, zero or positive: -1, 0 or 1."""
-    return derived(concept, f"the sign of {concept.name}", torch.sign)
-
-
-def derived(concept: Concept, name: str, change: Callable[[Codes], Codes]) -> Concept:
-    """What can be said of a concept's numbers alone."""
-    return Concept(
-        name,
-        lambda inputs: change(concept.of(inputs)),
-        concept.sees,
-        concept.depth,
-        price=concept.price + 1,
-        answer=concept.answer,
-    )
-
-
-def _remainder(concept: Concept, modulus: int) -> Concept:
-    name = f"whether {concept.name} is odd" if modulus == 2 else f"{concept.name}, modulo {modulus}"
-    return derived(concept, name, lambda codes: codes % modulus)

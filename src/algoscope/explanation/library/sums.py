@@ -1,4 +1,4 @@
-"""What do the numbers add up to?"""
+"""What do the numbers add up to, and what else comes of two of them?"""
 
 from __future__ import annotations
 
@@ -10,93 +10,90 @@ from torch import Tensor
 
 from algoscope.explanation.concepts import Codes, Concept, Sees
 from algoscope.explanation.inputs import Inputs
-from algoscope.explanation.library.scope import UNSEEN, Scope, remainders
+from algoscope.explanation.library.derived import remainders, sign
+from algoscope.explanation.library.scope import UNSEEN, Scope
+from algoscope.explanation.library.stretches import Stretch, main_stretches
 
-MODULI = (2, 3)
+MODULI = (2, 3, 10)
+
+Worth = tuple[int, ...]
+"""What each token is worth: 0 for one that is no number."""
 
 
 def sums(scope: Scope) -> list[Concept]:
     """Every concept that adds numbers; none where letters are no whole numbers."""
-    values = _values(scope)
-    if values is None:
+    worth = _worth(scope)
+    if worth is None:
         return []
-    moduli = sorted({*MODULI, 10, len(scope.letters)})
+    moduli = sorted({*MODULI, len(scope.language.letters)})
     found = []
-    for words, of, sees in _totals(scope, values):
-        total = Concept(words, of, sees, numeric=True)
-        found += [total, *remainders(total, tuple(moduli))]
-    here = Concept("the number here", lambda inputs: _numbers(values, inputs), Sees.HERE, depth=0)
-    return [*found, *remainders(here, (2, 3, 4)), *_of_two(scope, values)]
+    for stretch in main_stretches(scope):
+        total = _total(worth, stretch)
+        found += [total, *remainders(total, moduli)]
+    here = Concept(
+        "the number here", lambda inputs: _numbers(worth, inputs), Sees.HERE, depth=0, numeric=True
+    )
+    change = Concept(
+        "how much larger the number here is than the one before",
+        lambda inputs: _change(worth, inputs),
+        numeric=True,
+    )
+    return [*found, *remainders(here, (2, 3, 4)), change, sign(change), *_of_two(scope, worth)]
 
 
-def _values(scope: Scope) -> tuple[int, ...] | None:
-    """What each token is worth: 0 for one that is no letter."""
+def _worth(scope: Scope) -> Worth | None:
     if not scope.language.ordered:
         return None
-    worth = [0] * scope.language.size
-    for letter in scope.letters:
-        number = float(scope.word(letter))
-        if not number.is_integer():
-            return None
-        worth[letter] = int(number)
-    return tuple(worth)
+    numbers = {letter: float(scope.word(letter)) for letter in scope.language.letters}
+    if not all(number.is_integer() for number in numbers.values()):
+        return None
+    return tuple(int(numbers.get(token, 0)) for token in range(scope.language.size))
 
 
-def _numbers(values: tuple[int, ...], inputs: Inputs) -> Int[Tensor, "batch seq"]:
-    return torch.tensor(values, device=inputs.tokens.device)[inputs.tokens]
+def _numbers(worth: Worth, inputs: Inputs) -> Int[Tensor, "batch seq"]:
+    return torch.tensor(worth, device=inputs.tokens.device)[inputs.tokens]
 
 
-def _totals(scope: Scope, values: tuple[int, ...]) -> list[tuple[str, Callable[[Inputs], Codes], Sees]]:
-    def so_far(inputs: Inputs) -> Codes:
-        return _numbers(values, inputs).cumsum(1)
-
-    def within(part: int) -> Callable[[Inputs], Codes]:
-        return lambda inputs: (_numbers(values, inputs) * (inputs.segment == part)).cumsum(1)
-
-    def in_all(inputs: Inputs) -> Codes:
-        return _numbers(values, inputs).sum(1, keepdim=True).expand(inputs.tokens.shape)
-
-    found = [("the sum of the numbers so far", so_far, Sees.BEFORE)]
-    if len(scope.parts) > 1:
-        found += [
-            (f"the sum of the numbers so far in {scope.part(part)}", within(part), Sees.BEFORE)
-            for part in scope.parts
-        ]
-    if not scope.language.causal:
-        found.append(("the sum of the numbers in all", in_all, Sees.ANYWHERE))
-    return found
+def _total(worth: Worth, stretch: Stretch) -> Concept:
+    return Concept(
+        f"the sum of the numbers {stretch.words}",
+        lambda inputs: stretch.count(inputs, _numbers(worth, inputs)),
+        stretch.sees,
+        numeric=True,
+    )
 
 
-def _of_two(scope: Scope, values: tuple[int, ...]) -> list[Concept]:
-    """What can be said of the first two numbers, where an input has no more in its only part."""
-    if scope.length is None or scope.longest - len(scope.language.anchors) != 2 or len(scope.parts) > 1:
+def _change(worth: Worth, inputs: Inputs) -> Codes:
+    """0 unless both are numbers."""
+    numbers = _numbers(worth, inputs)
+    change = torch.zeros_like(numbers)
+    both = inputs.letter[:, 1:] & inputs.letter[:, :-1]
+    change[:, 1:] = torch.where(both, numbers[:, 1:] - numbers[:, :-1], 0)
+    return change
+
+
+def _of_two(scope: Scope, worth: Worth) -> list[Concept]:
+    """What can be said of the two numbers of an input that has no more than two."""
+    if not scope.fixed or scope.longest - len(scope.language.anchors) != 2:
         return []
-    sees = Sees.BEFORE if scope.language.causal else Sees.ANYWHERE
-
-    def pair(inputs: Inputs) -> tuple[Codes, Codes, Tensor]:
-        """Both numbers, and where the second has been seen."""
-        places = torch.where(inputs.letter, inputs.place, inputs.tokens.shape[1])
-        first, second = places.sort(1).values[:, :2].clamp(max=inputs.tokens.shape[1] - 1).unbind(1)
-        numbers = _numbers(values, inputs)
-        known = (inputs.place >= second[:, None]) | (sees == Sees.ANYWHERE)
-        return numbers.gather(1, first[:, None]), numbers.gather(1, second[:, None]), known
-
-    def concept(name: str, of: Callable[[Codes, Codes], Codes]) -> Concept:
-        def code(inputs: Inputs) -> Codes:
-            first, second, known = pair(inputs)
-            return torch.where(known, of(first, second), UNSEEN)
-
-        return Concept(name, code, sees, numeric=True)
-
-    size = len(scope.letters)
-    return [
-        concept("the distance of the two numbers", lambda first, second: (first - second).abs()),
-        concept(
-            f"the first number minus the second, modulo {size}", lambda first, second: (first - second) % size
-        ),
-        concept(
-            f"the product of the two numbers, modulo {size}", lambda first, second: first * second % size
-        ),
-        concept("the larger of the two numbers", torch.maximum),
-        concept("the smaller of the two numbers", torch.minimum),
+    size = len(scope.language.letters)
+    kinds: list[tuple[str, Callable[[Codes, Codes], Codes]]] = [
+        ("how far apart the two numbers are", lambda one, other: (one - other).abs()),
+        (f"the first number minus the second, modulo {size}", lambda one, other: (one - other) % size),
+        (f"the product of the two numbers, modulo {size}", lambda one, other: one * other % size),
+        ("the larger of the two numbers", torch.maximum),
+        ("the smaller of the two numbers", torch.minimum),
     ]
+    return [Concept(name, _both(worth, change), scope.reach, numeric=True) for name, change in kinds]
+
+
+def _both(worth: Worth, change: Callable[[Codes, Codes], Codes]) -> Callable[[Inputs], Codes]:
+    def of(inputs: Inputs) -> Codes:
+        far = inputs.tokens.shape[1]
+        first, second = torch.where(inputs.letter, inputs.place, far).sort(1).values[:, :2].split(1, 1)
+        numbers = _numbers(worth, inputs)
+        codes = change(numbers.gather(1, first), numbers.gather(1, second)).expand(numbers.shape)
+        known = (inputs.place >= second) | (not inputs.language.causal)
+        return torch.where(known, codes, UNSEEN)
+
+    return of
