@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +23,8 @@ TRIED = 20_000
 """Rows that partners are drawn from."""
 FACTORS = 5
 """The most concepts that are taken together."""
+TESTS = 10
+"""Interventions at each number of concepts."""
 BEAM = 4
 WIDE = 120
 """Concepts that each of the best is taken together with."""
@@ -149,24 +151,34 @@ def subject(
     )
 
 
-def search(subject: Subject, inherited: Sequence[Factors], tell: Callable[[str], None]) -> Tested:
+def search(subject: Subject, inherited: Sequence[Factors], start: Factors = ()) -> Tested:
     """The cheapest concept that carries enough; else the one that loses least.
 
-    `inherited` are the concepts of what the node reads: it may carry them on.
+    `inherited` are the concepts of what the node reads: it may carry them on. What is found says at least
+    what `start` says.
     """
     anything = subject.test(())
     if idle(anything.change):
         return anything
     singles = _singles(subject)
-    beam = singles + subject.candidates(
-        [(factors, _joined(subject, factors)) for factors in inherited if len(factors) > 1]
-    )
-    best = [anything]
-    for count in range(1, FACTORS + 1):
+    if start:
+        found = subject.test(start, anything.change)
+        if found.enough:
+            return found
+        best = [anything, found]
+        beam = _wider(subject, subject.candidates([(start, _joined(subject, start))]), singles)
+    else:
+        best = [anything]
+        beam = singles + subject.candidates(
+            [(factors, _joined(subject, factors)) for factors in inherited if len(factors) > 1]
+        )
+    for count in range(len(start) + 1, FACTORS + 1):
+        if not beam:
+            break
         passing, tried = _cheapest(subject, beam, anything.change)
         best += tried
         if passing is not None:
-            return _pruned(subject, passing, anything.change)
+            return _pruned(subject, passing, anything.change, start)
         if count == FACTORS:
             break
         wider = _wider(subject, beam, singles)
@@ -190,35 +202,24 @@ def _joined(subject: Subject, factors: Factors) -> Tensor:
 def _cheapest(
     subject: Subject, beam: Sequence[Candidate], anything: Change
 ) -> tuple[Tested | None, list[Tested]]:
-    """The cheapest that passes: of those that each leave less than all cheaper ones, found by halving."""
+    """The cheapest that passes, of those that each leave less than all cheaper ones."""
     least = min(each.left for each in beam)
     frontier: list[Candidate] = []
     for each in sorted(beam, key=lambda each: each.cost):
         if each.left <= max(LEFT, 1.5 * least) and (not frontier or each.left < 0.97 * frontier[-1].left):
             frontier.append(each)
-    tried: dict[int, Tested] = {}
-
-    def passes(index: int) -> bool:
-        if index not in tried:
-            tried[index] = subject.test(frontier[index].factors, anything)
-        return tried[index].enough
-
-    high = next((index for index in range(len(frontier) - 1, max(-1, len(frontier) - 4), -1) if passes(index)), None)
-    if high is None:
-        return None, list(tried.values())
-    low = 0
-    while low < high:
-        middle = (low + high) // 2
-        if passes(middle):
-            high = middle
-        else:
-            low = middle + 1
-    return tried[high] if high in tried else subject.test(frontier[high].factors, anything), list(tried.values())
+    thinned = [frontier[-1 - (index * len(frontier)) // TESTS] for index in range(min(TESTS, len(frontier)))]
+    tried = []
+    for each in sorted(thinned, key=lambda each: each.cost):
+        tried.append(subject.test(each.factors, anything))
+        if tried[-1].enough:
+            return tried[-1], tried
+    return None, tried
 
 
-def _pruned(subject: Subject, found: Tested, anything: Change) -> Tested:
+def _pruned(subject: Subject, found: Tested, anything: Change, kept: Factors) -> Tested:
     """Without the factors that can be left out."""
-    for factor in found.factors:
+    for factor in set(found.factors) - set(kept):
         rest = tuple(each for each in found.factors if each != factor)
         if rest:
             fewer = subject.test(rest, anything)
