@@ -205,7 +205,7 @@ def search(
             stale = not now or min(each.left for each in now) > 0.97 * min(each.left for each in beam)
             beam = [] if stale else now
     least = min(each.lost for each in best)
-    near = [each for each in best if each.lost <= least + NEAR]
+    near = [each for each in best if each.lost <= least + (0 if start else NEAR)]
     return min(near, key=lambda each: each.bits + PRICE * subject.lexicon.price(each.factors))
 
 
