@@ -35,7 +35,7 @@ PRICE = 0.25
 """Bits that each primitive costs beyond its entropy: of two that say nearly the same the simpler wins."""
 LEFT = 0.7
 """Share of the variance that a concept may leave, and still be tested."""
-NEAR = 0.15
+NEAR = 0.08
 """Where nothing carries enough, a simpler concept is taken if it loses so little more than the best."""
 SLACK_KL = 0.1
 """Share of a node's effect that may be lost."""
@@ -178,8 +178,8 @@ def search(
 ) -> Tested:
     """The cheapest concept that carries enough; else a cheap one of those that lose least.
 
-    `inherited` are the concepts of what the node reads: it may carry them on. What is found says at least
-    what `start` says.
+    `inherited` are the concepts of what the node reads: it may carry them on. `start` is one that will do if
+    it can; then only what loses least will.
     """
     anything = subject.test(stage, ())
     if idle(anything.change):
@@ -189,17 +189,15 @@ def search(
         best.append(subject.test(stage, start, anything.change))
         if best[-1].enough:
             return best[-1]
-        beam = wider(subject, subject.joined(start))
-    else:
-        more = [each for factors in inherited if len(factors) > 1 for each in subject.joined(factors)]
-        beam = [*subject.singles, *more]
-    for count in range(len(start) + 1, FACTORS + 1):
+    more = [each for factors in (*inherited, start) if len(factors) > 1 for each in subject.joined(factors)]
+    beam = [*subject.singles, *more]
+    for count in range(1, FACTORS + 1):
         if not beam:
             break
         passing, tried = _cheapest(subject, stage, beam, anything.change)
         best += tried
         if passing is not None:
-            return _pruned(subject, stage, passing, anything.change, start)
+            return _pruned(subject, stage, passing, anything.change)
         if count < FACTORS:
             now = wider(subject, beam)
             stale = not now or min(each.left for each in now) > 0.97 * min(each.left for each in beam)
@@ -228,9 +226,9 @@ def _cheapest(
     return None, tried
 
 
-def _pruned(subject: Subject, stage: Stage, found: Tested, anything: Change, kept: Factors) -> Tested:
+def _pruned(subject: Subject, stage: Stage, found: Tested, anything: Change) -> Tested:
     """Without the factors that can be left out."""
-    for factor in set(found.factors) - set(kept):
+    for factor in found.factors:
         rest = tuple(each for each in found.factors if each != factor)
         if rest:
             fewer = subject.test(stage, rest, anything)
