@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Generator, Tensor
 
+from algoscope.errors import UserError
+from algoscope.explanation.baselines import baselines
+from algoscope.explanation.explanation import Explanation
 from algoscope.explanation.flat import flat
 from algoscope.explanation.importance import Importances, importances, swapped
 from algoscope.explanation.inputs import read_inputs
 from algoscope.explanation.lexicon import Factors, Lexicon
 from algoscope.explanation.library.every import concepts
+from algoscope.explanation.measured import Fresh, joint, stage_by_node
 from algoscope.explanation.places import Node
-from algoscope.explanation.pool import Pool, fill
+from algoscope.explanation.pool import Pool, fill, room
 from algoscope.explanation.rows import Rows, rows
 from algoscope.explanation.screen import sensitivities
-from algoscope.explanation.search import Subject, Tested, search, subject, wider
+from algoscope.explanation.search import Subject, Tested, also, search, subject, wider
 from algoscope.explanation.trial import Bench, Stage, first_stage, stages
 from algoscope.model.component import heads_and_mlps
 from algoscope.model.transformer import Transformer
+from algoscope.tasks.answers import right
 from algoscope.tasks.task import Examples, Task
 
 BENCH = 256
@@ -30,6 +36,9 @@ SENSED = 512
 LOSS = 0.01
 """Share of inputs: what loses less in a joint test is left as it is."""
 ROUNDS = 12
+FEWEST = 60
+MEASURED = 1000
+"""Other inputs, on which what was found is measured."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +71,73 @@ class Workshop:
         return self.lexicon.together(factors, self.rows[node].where)
 
 
-def workshop(model: Transformer, task: Task, examples: Examples, seed: int) -> Workshop:
+def explain(
+    model: Transformer,
+    task: Task,
+    examples: Examples,
+    seed: int = 0,
+    tell: Callable[[str], None] = lambda doing: None,
+) -> Explanation:
+    """Which node of a model carries which concept, and how much of its behaviour that explains.
+
+    Concepts are found on one part of the examples and measured on another. Raises UserError for fewer than
+    `FEWEST`. The same arguments give the same explanation.
+
+    Method: interchange interventions within the classes of a concept; jointly, causal scrubbing (Chan et al.
+    2022) with one sample for all that reads a node.
+    """
+    if len(examples) < FEWEST:
+        raise UserError(f"an explanation needs at least {FEWEST} examples, not {len(examples)}: give more")
+    began = time.monotonic()
+    with torch.no_grad():
+        most = min(room(model, examples.tokens.shape[1]), len(examples) * 2 // 3)
+        shop = workshop(model, task, examples[:most], seed, tell)
+        found = alone(shop)
+        tell("all nodes at once")
+        factors = jointly(shop, recursively(shop, {node: each.factors for node, each in found.items()}))
+        tell("measuring on other inputs")
+        fresh = _fresh(shop, examples[most:][:MEASURED], factors, found)
+        return _measured(shop, fresh, found, factors, time.monotonic() - began)
+
+
+def _fresh(
+    shop: Workshop, examples: Examples, factors: dict[Node, Factors], found: dict[Node, Tested]
+) -> Fresh:
+    pool = fill(shop.pool.model, shop.pool.task, examples)
+    pool = replace(pool, inputs=read_inputs(examples, shop.pool.inputs.language))
+    every = (*factors.values(), *(each.factors for each in found.values()))
+    lexicon = Lexicon.of(shop.lexicon.concepts, pool.inputs, {number for each in every for number in each})
+    return Fresh(Bench.of(pool, len(examples)), lexicon, shop.seed + 1)
+
+
+def _measured(
+    shop: Workshop, fresh: Fresh, found: dict[Node, Tested], factors: dict[Node, Factors], seconds: float
+) -> Explanation:
+    nodes = [
+        fresh.carried(node, found[node], factors[node], also(shop.subject(node), found[node].factors), stage)
+        for node, stage in stage_by_node(fresh.bench, found)
+    ]
+    pool = fresh.bench.pool
+    everywhere = {node: factors.get(node, ()) for node in shop.rows}
+    return Explanation(
+        tuple(nodes),
+        tuple(node for node in shop.rows if node not in found),
+        {**joint(fresh, everywhere), **baselines(pool)},
+        (),
+        float(right(pool.logits, pool.examples.labels).double().mean()),
+        len(pool.examples),
+        seconds,
+    )
+
+
+def workshop(
+    model: Transformer,
+    task: Task,
+    examples: Examples,
+    seed: int,
+    tell: Callable[[str], None] = lambda doing: None,
+) -> Workshop:
+    """All that the search reads, on these examples."""
     pool = fill(model, task, examples)
     bench = Bench.of(pool, min(BENCH, len(examples)))
     # The idle are told apart on fewer inputs: whole runs are made for that, again and again.
@@ -72,7 +147,7 @@ def workshop(model: Transformer, task: Task, examples: Examples, seed: int) -> W
     lexicon = Lexicon.of(concepts(task, pool.inputs.language, sample), pool.inputs)
     places = {node: rows(pool, node.place, len(bench)) for node in found.changes}
     places = {node: each for node, each in places.items() if each.tested}
-    return Workshop(bench, lexicon, found, sensitivities(pool, SENSED, seed), places, seed)
+    return Workshop(bench, lexicon, found, sensitivities(pool, SENSED, seed), places, seed, tell)
 
 
 def alone(shop: Workshop) -> dict[Node, Tested]:
