@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from algoscope.explanation.concepts import Concept
 from algoscope.explanation.inputs import Inputs, Language
+from algoscope.explanation.library.alone import alone
 from algoscope.explanation.library.answers import answers
 from algoscope.explanation.library.carries import carries
 from algoscope.explanation.library.counts import counts
@@ -33,6 +34,7 @@ FAMILIES: tuple[Callable[[Scope], list[Concept]], ...] = (
     shares,
     letters,
     repeats,
+    alone,
     parallel,
     mirrored,
     extremes,
