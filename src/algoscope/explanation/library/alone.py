@@ -15,7 +15,7 @@ from algoscope.explanation.library.scope import UNSEEN, Scope, everywhere
 
 
 def alone(scope: Scope) -> list[Concept]:
-    """Every concept about letters that occur once; none in a causal model, which can't know that they will."""
+    """Every concept about letters that occur once; none in a causal model, which sees no end."""
     if scope.language.causal:
         return []
     return [

@@ -40,12 +40,12 @@ def events(scope: Scope) -> list[Concept]:
 
 
 def _here(event: Event) -> Concept:
-    return Concept(f"whether {event.words} here", lambda inputs: event.where(inputs).long())
+    return Concept(f"whether here {event.words}", lambda inputs: event.where(inputs).long())
 
 
 def _times(event: Event, stretch: Stretch) -> Concept:
     return Concept(
-        f"at how many places {event.words} {stretch.words}",
+        f"at how many places {stretch.words} {event.words}",
         lambda inputs: stretch.count(inputs, event.where(inputs).long()),
         stretch.sees,
         depth=2,

@@ -30,8 +30,9 @@ def extremes(scope: Scope) -> list[Concept]:
     for pair in scope.pairs:
         less = f"count of {scope.word(pair[0])} minus that of {scope.word(pair[1])}"
         for words, lowest, sees in kinds:
-            low = Concept(f"the lowest {less} {words}", _low(lowest, pair), sees, numeric=True)
-            high = Concept(f"the highest {less} {words}", _high(lowest, pair), sees, numeric=True)
+            # First every prefix has to be counted, then they can be compared.
+            low = Concept(f"the lowest {less} {words}", _low(lowest, pair), sees, depth=2, numeric=True)
+            high = Concept(f"the highest {less} {words}", _high(lowest, pair), sees, depth=2, numeric=True)
             found += [low, sign(low), high, sign(high)]
     return found
 

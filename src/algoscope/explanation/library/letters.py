@@ -24,12 +24,12 @@ def _of(scope: Scope, letter: int) -> list[Concept]:
     found = [
         Concept(f"whether {word} is here", _is(letter, 0), Sees.HERE, depth=0),
         Concept(f"whether {word} is one place back", _is(letter, -1)),
-        Concept(f"whether the first {word} is one place back", _first_back(letter)),
+        Concept(f"whether the first {word} is one place back", _first_back(letter), depth=2),
         Concept(f"how far back the last {word} is", _since(letter), numeric=True),
         Concept(f"the place of the last {word} so far", _latest(letter), numeric=True),
         Concept(f"the place of the first {word} so far", _first(letter), numeric=True),
         Concept(f"how many letters stand before the first {word} so far", _leading(letter), numeric=True),
-        Concept(f"the token behind the first {word} so far", _behind_first(letter)),
+        Concept(f"the token behind the first {word} so far", _behind_first(letter), depth=2),
         *(_any(word, letter, stretch) for stretch in (*main_stretches(scope), BEFORE_HERE)),
     ]
     if scope.language.causal:

@@ -24,7 +24,7 @@ def repeats(scope: Scope) -> list[Concept]:
         *remainders(run, (2, 3)),
         Concept("the token before this row of equal ones", _before_run),
         Concept("whether the token here stood before", _stood_before),
-        Concept("whether one place back is the first letter of its kind", _new_one_back),
+        Concept("whether one place back is the first letter of its kind", _new_one_back, depth=2),
         Concept("how far back the token here stood before", _distance, numeric=True),
         Concept("how many different letters so far", _different, numeric=True),
         *_times(scope),

@@ -136,11 +136,12 @@ def _mirrored(scope: Scope) -> list[Concept]:
     """Where the mirror is known: all inputs have one shape, or the model sees where they end."""
     if scope.language.causal and not scope.fixed:
         return []
+    depth = 1 if scope.fixed else 2
     found = [
-        token_at(f"{words} the mirror image of this place", _mirror(shift), scope, scope.reach)
+        token_at(f"{words} the mirror image of this place", _mirror(shift), scope, scope.reach, depth)
         for shift, words in ((-1, "one place back from"), (0, "at"), (1, "one place ahead of"))
     ]
-    return [*found, same_at("at the mirror image of this place", _mirror(0), scope.reach)]
+    return [*found, same_at("at the mirror image of this place", _mirror(0), scope.reach, depth)]
 
 
 def _mirror(shift: int) -> Places:
