@@ -21,7 +21,9 @@ SLOW: dict[str, Slow] = {
         once(row, each) for each in range(place)
     ),
     "how many letters occur only once": lambda row, place: len(all_once(row)),
-    "whether the first letter that occurs only once is here": lambda row, place: int(all_once(row)[:1] == [place]),
+    "whether the first letter that occurs only once is here": lambda row, place: int(
+        all_once(row)[:1] == [place]
+    ),
     "the first letter that occurs only once": lambda row, place: (
         row.tokens[all_once(row)[0]] if all_once(row) else UNSEEN
     ),

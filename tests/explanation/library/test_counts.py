@@ -36,7 +36,12 @@ def test_counts_are_what_a_loop_counts(name: str):
 def test_each_stretch_is_offered_that_differs_from_the_others():
     def offered(name: str) -> set[str]:
         names = {concept.name for concept in counts(CASES[name].scope)}
-        return {words for words in stretches(CASES[name]) for letter in "(a0" if f"how many {letter} {words}" in names}
+        return {
+            words
+            for words in stretches(CASES[name])
+            for letter in "(a0"
+            if f"how many {letter} {words}" in names
+        }
 
     assert offered("brackets") == {"so far", "before here", "in all", "from here on"}
     assert offered("growing") == {"so far", "before here"}

@@ -34,7 +34,9 @@ def of_letter(case: Case, letter: int, word: str) -> dict[str, Slow]:
         f"whether the first {word} is one place back": lambda row, place: int(
             min(seen(row, place), default=-9) == place - 1
         ),
-        f"how far back the last {word} is": lambda row, place: place - max(seen(row, place), default=place + 1),
+        f"how far back the last {word} is": lambda row, place: (
+            place - max(seen(row, place), default=place + 1)
+        ),
         f"the place of the last {word} so far": lambda row, place: max(seen(row, place), default=UNSEEN),
         f"the place of the first {word} so far": lambda row, place: min(seen(row, place), default=UNSEEN),
         f"how many letters stand before the first {word} so far": lambda row, place: leading(row, place + 1),
@@ -54,7 +56,9 @@ def of_letter(case: Case, letter: int, word: str) -> dict[str, Slow]:
 @pytest.mark.parametrize("name", CASES)
 def test_where_a_letter_occurs_is_what_a_loop_finds(name: str):
     case = CASES[name]
-    slow = {key: value for letter, word in case.letters for key, value in of_letter(case, letter, word).items()}
+    slow = {
+        key: value for letter, word in case.letters for key, value in of_letter(case, letter, word).items()
+    }
     check(case, letters(case.scope), slow)
 
 

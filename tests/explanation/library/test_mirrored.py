@@ -26,7 +26,9 @@ def slow(case: Case) -> dict[str, Slow]:
             return sum(1 << (early - case.scope.start) for early in pairs(row, place))  # type: ignore[operator]
 
         found |= {
-            f"whether some mirrored pair differs {words}": lambda row, place, pairs=pairs: int(bool(pairs(row, place))),
+            f"whether some mirrored pair differs {words}": lambda row, place, pairs=pairs: int(
+                bool(pairs(row, place))
+            ),
             f"how many mirrored pairs differ {words}": lambda row, place, pairs=pairs: len(pairs(row, place)),
             f"the earlier place of the outermost mirrored pair that differs {words}": (
                 lambda row, place, pairs=pairs: min(pairs(row, place), default=UNSEEN)

@@ -57,8 +57,9 @@ def slow(case: Case) -> dict[str, Slow]:
         "whether one place back is the first letter of its kind": lambda row, place: int(
             place > 0 and is_new(row, place - 1)
         ),
-        "how far back the token here stood before": lambda row, place: place
-        - max(earlier(row, place), default=place + 1),
+        "how far back the token here stood before": lambda row, place: (
+            place - max(earlier(row, place), default=place + 1)
+        ),
         "how many different letters so far": lambda row, place: len(
             {row.tokens[each] for each in range(place + 1) if row.letter(each)}
         ),

@@ -52,7 +52,9 @@ def test_shares_are_exact_fractions_in_order(name: str):
         assert all(len(each) == 1 for each in codes.values()), concept.name
         none = codes.pop(None, {-2 * ONE})
         assert none == {-2 * ONE}
-        in_order = [next(iter(codes[share])) for share in sorted(share for share in codes if share is not None)]
+        in_order = [
+            next(iter(codes[share])) for share in sorted(share for share in codes if share is not None)
+        ]
         assert in_order == sorted(set(in_order)), concept.name
 
 

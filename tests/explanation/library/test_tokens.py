@@ -24,11 +24,11 @@ def places(case: Case) -> dict[str, Slow]:
         found[f"{back(offset)} from the last place"] = lambda row, place, offset=offset: len(row) - 1 - offset
         for anchor in case.language.anchors:
             word = case.word(anchor)
-            found[f"{back(offset)} from {word}"] = lambda row, place, offset=offset, anchor=anchor: (
-                row.tokens.index(anchor) - offset
+            found[f"{back(offset)} from {word}"] = lambda row, place, anchor=anchor, shift=-offset: by_anchor(
+                row, place, anchor, shift
             )
-            found[f"{ahead(offset)} of {word}"] = lambda row, place, offset=offset, anchor=anchor: (
-                row.tokens.index(anchor) + offset
+            found[f"{ahead(offset)} of {word}"] = lambda row, place, anchor=anchor, shift=offset: by_anchor(
+                row, place, anchor, shift
             )
     for fixed in range(case.inputs.tokens.shape[1]):
         found[f"at place {fixed}"] = lambda row, place, fixed=fixed: fixed
@@ -37,6 +37,12 @@ def places(case: Case) -> dict[str, Slow]:
             mirror(row, place) + shift
         )
     return found
+
+
+def by_anchor(row: Row, place: int, anchor: int, shift: int) -> int:
+    """Ahead of all places for a causal model that has not seen the anchor: it can't know that it will come."""
+    stands = row.tokens.index(anchor)
+    return 1000 if row.language.causal and place < stands else stands + shift
 
 
 def mirror(row: Row, place: int) -> int:
@@ -96,3 +102,9 @@ def test_a_place_counted_from_a_separator_takes_two_layers_where_positions_shift
         assert depths["the token one place back from |"] == depth
         assert depths["the token one place back"] == 1
         assert depths["the token here"] == 0
+
+
+def test_a_causal_model_does_not_know_that_a_separator_comes_next():
+    made = case("", [["S", "a", "b", "|", "a"], ["S", "b", "|", "b", "b"]], "S|", "ab", causal=True)
+    (last,) = (each for each in tokens(made.scope) if each.name == "the token one place back from |")
+    assert last.of(made.inputs).tolist() == [[-1, -1, -1, 1, 1], [-1, -1, 1, 1, 1]]

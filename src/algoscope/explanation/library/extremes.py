@@ -15,7 +15,10 @@ Lowest = Callable[[Weights], Codes]
 
 
 def extremes(scope: Scope) -> list[Concept]:
-    """The lowest and the highest count of one letter minus that of another, with their signs."""
+    """The lowest and the highest count of one letter minus that of another, with their signs.
+
+    Prefixes and suffixes may be empty, with a difference of 0.
+    """
     kinds = [
         ("in any prefix so far", _prefix_so_far, Sees.BEFORE),
         ("in any stretch that ends here", _ending_here, Sees.BEFORE),
@@ -46,7 +49,8 @@ def _high(lowest: Lowest, pair: tuple[int, int]) -> Callable[[Inputs], Codes]:
 
 
 def _prefix_so_far(weights: Weights) -> Codes:
-    return weights.cumsum(1).cummin(1).values
+    # The empty prefix is one too, so that it makes no difference whether an anchor or padding stands there.
+    return weights.cumsum(1).cummin(1).values.clamp(max=0)
 
 
 def _ending_here(weights: Weights) -> Codes:
@@ -56,7 +60,7 @@ def _ending_here(weights: Weights) -> Codes:
 
 
 def _prefix(weights: Weights) -> Codes:
-    return weights.cumsum(1).amin(1, keepdim=True).expand(weights.shape)
+    return _prefix_so_far(weights)[:, -1:].expand(weights.shape)
 
 
 def _suffix(weights: Weights) -> Codes:
