@@ -45,9 +45,8 @@ def test_each_stretch_is_offered_that_differs_from_the_others():
 
     assert offered("brackets") == {"so far", "before here", "in all", "from here on"}
     assert offered("growing") == {"so far", "before here"}
-    assert offered("bits") == {
-        "so far", "before here", "so far in this part", "so far in the part after S", "so far in the part after |"
-    }  # fmt: skip
+    parts = {"so far in this part", "so far in the part after S", "so far in the part after |"}
+    assert offered("bits") == {"so far", "before here", *parts}
 
 
 def test_many_letters_are_not_counted_one_by_one():

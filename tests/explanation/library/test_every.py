@@ -48,7 +48,7 @@ def other_futures(case: Case, place: int) -> Inputs:
 
 
 def _spliced(case: Case, row: Row, other: Row, place: int, random: Random) -> list[int]:
-    """The other one goes on from a place between the same anchors; from the same place if all have one shape."""
+    """The other goes on from a place between the same anchors; from the same place if all have one shape."""
     if place >= len(row):
         return list(row.tokens)
     cuts = [each for each in range(len(other)) if other.segment(each) == row.segment(place)]

@@ -40,7 +40,7 @@ def places(case: Case) -> dict[str, Slow]:
 
 
 def by_anchor(row: Row, place: int, anchor: int, shift: int) -> int:
-    """Ahead of all places for a causal model that has not seen the anchor: it can't know that it will come."""
+    """Ahead of all places for a causal model that has not seen the anchor, and can't know that it comes."""
     stands = row.tokens.index(anchor)
     return 1000 if row.language.causal and place < stands else stands + shift
 
