@@ -361,7 +361,9 @@ def benchmark(
     """Try every method on models that were compiled from programs, so that the truth is known.
 
     A true edge scores higher than another with probability AUROC; a program is found if the smallest faithful
-    circuit holds at least 0.95 of its edges. docs/circuits.md has the figures, and those published elsewhere.
+    circuit holds at least 0.95 of its edges. In some programs three heads vote, so that no single edge of
+    theirs is needed. "large effects": how many programs are kept by just the edges that alone cost more than
+    a faithful circuit may lose. docs/circuits.md has the figures, and those published elsewhere.
     """
     import torch
     from rich.console import Console
@@ -376,7 +378,7 @@ def benchmark(
     torch.set_num_threads(threads)
     with Console(stderr=True).status("compiling") as status:
         results = list(judged(PROGRAMS, examples, faithful, Noise(seed=seed), status.update))
-    found = summaries(results)
+    found = summaries(results, faithful)
     if json:
         typer.echo(benchmark_json(results, found), nl=False)
     else:
