@@ -1,0 +1,81 @@
+"""The concepts that are offered, with what each is on a pool of inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from algoscope.explanation.concepts import NOTHING, Concept, Sees, both
+from algoscope.explanation.inputs import Inputs
+from algoscope.model.component import Component
+
+Factors = tuple[int, ...]
+"""Concepts of a lexicon, by their number in it, that are taken together. None: nothing is known."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lexicon:
+    """Concepts with their numbers at every place of a pool's inputs."""
+
+    concepts: tuple[Concept, ...]
+    codes: Int[Tensor, "concept batch seq"]
+    causal: bool
+
+    @classmethod
+    def of(cls, concepts: Sequence[Concept], inputs: Inputs) -> Lexicon:
+        # Four bytes a number: the library on a large pool is the largest thing that is kept.
+        codes = torch.empty((len(concepts), *inputs.tokens.shape), dtype=torch.int32)
+        for index, concept in enumerate(concepts):
+            codes[index] = concept.of(inputs) % 2_147_483_647
+        return cls(tuple(concepts), codes, inputs.language.causal)
+
+    def known(self, component: Component) -> list[int]:
+        """Which concepts a component can know, the simplest first."""
+        return sorted(
+            (index for index, each in enumerate(self.concepts) if knows(component, each, self.causal)),
+            key=lambda index: (
+                self.concepts[index].price,
+                self.concepts[index].depth,
+                self.concepts[index].sees,
+                index,
+            ),
+        )
+
+    def together(self, factors: Factors, where: Bool[Tensor, "batch seq"]) -> Int[Tensor, "row"]:
+        """A number for each combination of these concepts, 0, 1, 2 ..., at some places."""
+        found = torch.zeros(int(where.sum()), dtype=torch.long)
+        for index in factors:
+            here = numbered(self.codes[index][where])
+            found = numbered(found * (int(here.max()) + 1 if len(here) else 1) + here)
+        return found
+
+    def concept(self, factors: Factors) -> Concept:
+        """What these say together."""
+        return reduce(both, (self.concepts[index] for index in factors)) if factors else NOTHING
+
+    def price(self, factors: Factors) -> int:
+        """Of how many primitives it is built."""
+        return sum(self.concepts[index].price for index in factors)
+
+
+def knows(component: Component, concept: Concept, causal: bool) -> bool:
+    """Whether a component at a place can have seen enough of the input to know a concept there."""
+    shallow = concept.depth <= component.layer + 1
+    return shallow and not concept.answer and not (causal and concept.sees is Sees.ANYWHERE)
+
+
+def numbered(codes: Int[Tensor, "row"]) -> Int[Tensor, "row"]:
+    """The same partition with the numbers 0, 1, 2 ..."""
+    found: Tensor = codes.unique(return_inverse=True)[1]
+    return found
+
+
+def entropy(codes: Int[Tensor, "row"]) -> float:
+    """How much there is to say, in bits, on these rows."""
+    share = codes.bincount().double() / max(len(codes), 1)
+    return float(-(share * share.clamp(min=1e-12).log2()).sum())

@@ -1,0 +1,122 @@
+"""How much of what later parts read of an output does a concept explain? A screen, before the causal test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from algoscope.explanation.pool import Pool
+from algoscope.explanation.steps import Steps
+from algoscope.model.component import Component
+from algoscope.model.head import Head
+
+DIRECTIONS = 12
+TEMPERATURE = 4.0
+"""A model that is sure has no gradient: its logits are made less so."""
+DRAWS = 4
+CELLS = 400_000
+"""Cells that are counted at once."""
+
+
+def sensitivities(pool: Pool, count: int, seed: int) -> dict[Component, Float[Tensor, "draw batch seq d"]]:
+    """How the log-probability of a random answer moves with each output, on the first `count` examples.
+
+    Answers are drawn from the model's own, made less sure. The mean of outer products is then a Fisher
+    information: how far the answers move if the output does, to second order.
+    """
+    examples = pool.examples[:count]
+    generator = torch.Generator().manual_seed(seed)
+    with torch.enable_grad():
+        parts, logits = _watched(pool, examples_count=count)
+        logits = logits / TEMPERATURE
+        found: dict[Component, list[Tensor]] = {component: [] for component in parts}
+        for _ in range(DRAWS):
+            target = _cotangent(logits.detach(), examples.sets, generator)
+            slopes = torch.autograd.grad(
+                logits, list(parts.values()), target, retain_graph=True, allow_unused=True
+            )
+            for (component, part), slope in zip(parts.items(), slopes, strict=True):
+                found[component].append(torch.zeros_like(part) if slope is None else slope)
+    return {component: torch.stack(each).detach() for component, each in found.items()}
+
+
+def _watched(pool: Pool, examples_count: int) -> tuple[dict[Component, Tensor], Tensor]:
+    """What each part puts out, ready to be differentiated by, and the logits."""
+    model, examples = pool.model, pool.examples[:examples_count]
+    steps = Steps.of(model, examples)
+    resid = steps.embedded(examples).detach().requires_grad_()
+    parts: dict[Component, Tensor] = {}
+    for layer in range(model.config.n_layers):
+        heads = steps.heads(layer, resid).unbind(2)
+        parts |= {Component.of(Head(layer, index)): value for index, value in enumerate(heads)}
+        resid = steps.with_heads(layer, resid, torch.stack(heads, 2))
+        if model.config.d_mlp:
+            parts[Component.mlp(layer)] = written = steps.mlp(layer, resid)
+            resid = resid + written
+    return parts, steps.logits(resid)
+
+
+def directions(sensitivity: Float[Tensor, "sample d"]) -> Float[Tensor, "d direction"]:
+    """The directions of an output that move the answers most, each as long as it moves them."""
+    information = sensitivity.T.double() @ sensitivity.double() / max(len(sensitivity), 1)
+    values, vectors = torch.linalg.eigh(information)
+    kept = values.flip(0).clamp(min=0)[:DIRECTIONS]
+    return (vectors.flip(1)[:, : len(kept)] * kept.sqrt()).float()
+
+
+@dataclass(frozen=True, eq=False)
+class Screen:
+    """What later parts read of a node's output, a row each, no two of which see the same."""
+
+    read: Float[Tensor, "row direction"]
+
+    def unexplained(
+        self, codes: Int[Tensor, "partition row"], cells: Int[Tensor, "partition"]
+    ) -> tuple[Float[Tensor, "partition"], Float[Tensor, "partition"]]:
+        """For each partition of the rows the share of variance left in its cells, and its entropy in bits.
+
+        0: rows that agree put out the same. 1: it says nothing. What is left is that between two different
+        rows of a cell, so that a fine partition gains nothing by being fine; a row alone counts whole.
+        """
+        left, bits = [], []
+        start = 0
+        while start < len(codes):
+            sizes = cells[start:].cumsum(0)
+            stop = start + max(1, int((sizes <= CELLS).sum()))
+            found = self._unexplained(codes[start:stop], cells[start:stop])
+            left.append(found[0])
+            bits.append(found[1])
+            start = stop
+        return torch.cat(left), torch.cat(bits)
+
+    def _unexplained(self, codes: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
+        count, width = self.read.shape
+        parts, total = len(codes), int(cells.sum())
+        ends = cells.cumsum(0)
+        flat = (codes + (ends - cells)[:, None]).flatten()
+        centred = self.read - self.read.mean(0)
+        # One column more for the squared length, so that everything is added up at once.
+        wide = torch.cat([centred, centred.square().sum(1, keepdim=True)], 1)
+        sums = wide.new_zeros(total, width + 1).index_add_(0, flat, wide.repeat(parts, 1))
+        size = torch.bincount(flat, minlength=total).to(wide)
+        within = (sums[:, -1] - sums[:, :-1].square().sum(1) / size.clamp(min=1)).clamp(min=0)
+        spread = wide[:, -1].sum() / max(count - 1, 1)
+        left = torch.where(size == 1, spread, within * size / (size - 1).clamp(min=1))
+        share = size / count
+        info = -(share * share.clamp(min=1e-12).log2())
+        which = torch.repeat_interleave(torch.arange(parts), cells)
+        added = wide.new_zeros(parts, 2).index_add_(0, which, torch.stack([left, info], 1))
+        return added[:, 0] / (spread * count).clamp(min=1e-30), added[:, 1]
+
+
+def _cotangent(logits: Tensor, sets: bool, generator: torch.Generator) -> Tensor:
+    if sets:
+        yes = logits.sigmoid()
+        drawn = torch.rand(logits.shape, generator=generator).to(logits)
+        return (drawn < yes).to(logits) - yes
+    chance = logits.softmax(-1)
+    picked = torch.multinomial(chance.cpu(), 1, generator=generator).to(logits.device)
+    return torch.zeros_like(logits).scatter_(1, picked, 1.0) - chance

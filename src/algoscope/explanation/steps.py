@@ -1,0 +1,79 @@
+"""A model's forward pass, one part at a time, so that a part's output can be put in another's place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from algoscope.model.layers import Bias, Stream
+from algoscope.model.sites import Taps
+from algoscope.model.transformer import Transformer
+from algoscope.tasks.task import Examples
+
+PerHead = Float[Tensor, "batch seq head d_head"]
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """The parts of one model on one batch. A stream goes in and comes out; nothing is kept."""
+
+    model: Transformer
+    bias: Bias
+    answered: Bool[Tensor, "batch seq"]
+    tap: Taps
+
+    @classmethod
+    def of(cls, model: Transformer, examples: Examples) -> Steps:
+        tokens = examples.tokens
+        return cls(model, model.attention_bias(tokens), examples.answered, Taps(model.sites))
+
+    def embedded(self, examples: Examples) -> Stream:
+        """The stream before the first layer."""
+        return self.model.embedded(examples.tokens, self.tap, examples.position_ids)
+
+    def heads(self, layer: int, resid: Stream) -> PerHead:
+        """What the heads of a layer mix (`hook_z`)."""
+        block = self.model.block(layer)
+        return block.attn(resid, block.ln1, self.bias, self.tap, None)
+
+    def with_heads(self, layer: int, resid: Stream, z: PerHead) -> Stream:
+        """The stream after the heads have written."""
+        return resid + self.model.block(layer).attn.write(z, self.tap)
+
+    def mlp(self, layer: int, mid: Stream) -> Stream:
+        """What the MLP of a layer writes. Only for models that have MLPs."""
+        block = self.model.block(layer)
+        assert block.mlp is not None and block.ln2 is not None
+        return block.mlp(block.ln2(mid, self.tap), self.tap)
+
+    def after(self, layer: int, resid: Stream) -> Float[Tensor, "row class"]:
+        """Logits at the answers from the stream after a layer."""
+        for later in range(layer + 1, self.model.config.n_layers):
+            resid = self.model.block(later)(resid, self.bias, self.tap)
+        return self.logits(resid)
+
+    def after_heads(self, layer: int, mid: Stream) -> Float[Tensor, "row class"]:
+        """Logits at the answers from the stream between the heads and the MLP of a layer."""
+        return self.after(layer, self.model.block(layer).from_resid_mid(mid, self.tap))
+
+    def logits(self, resid: Stream) -> Float[Tensor, "row class"]:
+        """Logits at the answers from the stream after the last layer."""
+        return self.model.read_out(resid[self.answered], self.tap)
+
+
+@torch.no_grad()
+def outputs(model: Transformer, examples: Examples) -> tuple[list[PerHead], list[Stream], Tensor]:
+    """What every head and MLP puts out on these examples, layer by layer, and the logits at the answers."""
+    steps = Steps.of(model, examples)
+    resid = steps.embedded(examples)
+    heads, mlps = [], []
+    for layer in range(model.config.n_layers):
+        heads.append(steps.heads(layer, resid))
+        resid = steps.with_heads(layer, resid, heads[-1])
+        if model.config.d_mlp:
+            mlps.append(steps.mlp(layer, resid))
+            resid = resid + mlps[-1]
+    return heads, mlps, steps.logits(resid)
