@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from algoscope.errors import UserError
 from algoscope.explanation.baselines import baselines
 from algoscope.explanation.explanation import Explanation
-from algoscope.explanation.flat import flat
+from algoscope.explanation.flat import Flat, flat
 from algoscope.explanation.importance import Importances, importances, swapped
 from algoscope.explanation.inputs import read_inputs
 from algoscope.explanation.lexicon import Factors, Lexicon
@@ -36,6 +36,10 @@ SENSED = 512
 LOSS = 0.01
 """Share of inputs: what loses less in a joint test is left as it is."""
 ROUNDS = 12
+GAIN = 0.004
+"""Share of inputs that a finer concept has to win back."""
+ADDED = 60
+"""Concepts that are tried beside what a node carries."""
 FEWEST = 60
 MEASURED = 1000
 """Other inputs, on which what was found is measured."""
@@ -201,22 +205,29 @@ def jointly(shop: Workshop, factors: dict[Node, Factors]) -> dict[Node, Factors]
         if loss.changed <= LOSS:
             break
         gains = {node: now.with_node(node, clean[node]).change().changed for node in factors}
-        node = min(gains, key=lambda each: gains[each])
-        best, written = None, None
-        for other in _additions(shop, node, refined[node]):
-            codes = shop.codes(node, other)
-            trial = now.with_node(node, now.swapped(node, shop.rows[node], codes, shop.seed))
-            change = trial.change()
-            if best is None or change.changed < best[0]:
-                best, written = (change.changed, other), trial
-        if best is None or written is None or best[0] > loss.changed - 0.004:
+        for node in sorted(gains, key=lambda each: gains[each]):
+            finer = _finer(shop, now, node, refined[node]) if gains[node] < loss.changed - GAIN else None
+            if finer is not None:
+                refined[node], now = finer
+                break
+        else:
             break
-        refined[node], now = best[1], written
-        shop.tell(f"jointly {node}: {shop.lexicon.concept(best[1]).name} {loss.changed:.3f} -> {best[0]:.3f}")
     return refined
+
+
+def _finer(shop: Workshop, now: Flat, node: Node, factors: Factors) -> tuple[Factors, Flat] | None:
+    """The concept to add to a node's that helps most in the flat test; None if none does."""
+    best, least = None, now.change().changed - GAIN
+    for other in _additions(shop, node, factors):
+        written = now.swapped(node, shop.rows[node], shop.codes(node, other), shop.seed)
+        trial = now.with_node(node, written)
+        changed = trial.change().changed
+        if changed <= least:
+            best, least = (other, trial), changed
+    return best
 
 
 def _additions(shop: Workshop, node: Node, factors: Factors) -> list[Factors]:
     asked = shop.subject(node)
     beam = asked.joined(factors) if factors else asked.singles
-    return [each.factors for each in sorted(wider(asked, beam), key=lambda each: each.left)[:25]]
+    return [each.factors for each in sorted(wider(asked, beam), key=lambda each: each.left)[:ADDED]]

@@ -266,8 +266,7 @@ def wider(subject: Subject, beam: Sequence[Candidate]) -> list[Candidate]:
             if other.factors[0] not in seed.factors and seed.cells * other.cells < MOST_CELLS:
                 factors = tuple(sorted((*seed.factors, *other.factors)))
                 found.append((factors, numbered(seed.codes * other.cells + other.codes)))
-    least = min(each.left for each in seeds)
-    return [each for each in subject.candidates(found) if each.left < 0.99 * least]
+    return subject.candidates(found)
 
 
 def also(subject: Subject, factors: Factors) -> tuple[Concept, ...]:
