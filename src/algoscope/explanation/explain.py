@@ -25,7 +25,7 @@ from algoscope.explanation.rows import Rows, rows
 from algoscope.explanation.screen import sensitivities
 from algoscope.explanation.search import Subject, Tested, also, search, subject, wider
 from algoscope.explanation.trial import Bench, Stage, first_stage, stages
-from algoscope.model.component import heads_and_mlps
+from algoscope.model.component import Component, heads_and_mlps
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.answers import right
 from algoscope.tasks.task import Examples, Task
@@ -57,7 +57,7 @@ class Workshop:
     bench: Bench
     lexicon: Lexicon
     importances: Importances
-    sensitivity: dict[object, Tensor]
+    sensitivity: dict[Component, Tensor]
     rows: dict[Node, Rows]
     seed: int
     tell: Callable[[str], None] = field(default=lambda doing: None)
@@ -177,13 +177,11 @@ def alone(shop: Workshop) -> dict[Node, Tested]:
 def _read(shop: Workshop, node: Node, found: dict[Node, Tested]) -> list[Factors]:
     """What earlier nodes carry at the same places."""
     here = shop.rows[node].where
-    return [
-        tested.factors for other, tested in found.items() if bool((shop.rows[other].where | ~here).all())
-    ]
+    return [tested.factors for other, tested in found.items() if bool((shop.rows[other].where | ~here).all())]
 
 
 def recursively(shop: Workshop, factors: dict[Node, Factors]) -> dict[Node, Factors]:
-    """The same, finer where the recursive test needs it: each node in turn, with all earlier ones scrubbed."""
+    """The same, finer where the recursive test needs it: node by node, all earlier ones scrubbed."""
     generator = Generator().manual_seed(shop.seed)
     refined = dict(factors)
     stage: Stage | None = first_stage(shop.bench)
@@ -215,7 +213,11 @@ def jointly(shop: Workshop, factors: dict[Node, Factors]) -> dict[Node, Factors]
             break
         gains = {node: now.with_node(node, clean[node]).change().changed for node in factors}
         for node in sorted(gains, key=lambda each: gains[each]):
-            finer = _finer(shop, now, node, own[node], refined[node]) if gains[node] < loss.changed - GAIN else None
+            finer = (
+                _finer(shop, now, node, own[node], refined[node])
+                if gains[node] < loss.changed - GAIN
+                else None
+            )
             if finer is not None:
                 refined[node], now = finer
                 break
@@ -224,9 +226,7 @@ def jointly(shop: Workshop, factors: dict[Node, Factors]) -> dict[Node, Factors]
     return refined
 
 
-def _finer(
-    shop: Workshop, now: Flat, node: Node, own: Rows, factors: Factors
-) -> tuple[Factors, Flat] | None:
+def _finer(shop: Workshop, now: Flat, node: Node, own: Rows, factors: Factors) -> tuple[Factors, Flat] | None:
     """The concept to add to a node's that helps most in the flat test; None if none does."""
     best, least = None, now.change().changed - GAIN
     for other in _additions(shop, node, factors):

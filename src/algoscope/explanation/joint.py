@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from algoscope.explanation.partners import partners
@@ -50,7 +50,7 @@ class Swaps:
         identity = pool.identity
         shape = pool.inputs.tokens.shape
         own = torch.arange(shape[0] * shape[1]).view(shape)
-        sources = {}
+        sources: dict[Component, Tensor] = {}
         for node, code in codes.items():
             where = node.place.of(pool.inputs)
             wanted = torch.arange(int(where.sum()))

@@ -37,7 +37,9 @@ class Fresh:
     def rows(self, node: Node) -> Rows:
         return rows(self.bench.pool, node.place, len(self.bench))
 
-    def carried(self, node: Node, found: Tested, refined: Factors, also: tuple[Concept, ...], stage: Stage) -> Carried:
+    def carried(
+        self, node: Node, found: Tested, refined: Factors, also: tuple[Concept, ...], stage: Stage
+    ) -> Carried:
         """A node with all that is measured of it, in the model's own run at `stage`."""
         own = self.rows(node)
         generator = Generator().manual_seed(self.seed)
@@ -103,9 +105,13 @@ class Moved:
     alone: float
 
 
-def survival(logits: Float[Tensor, "row class"], own: Float[Tensor, "row class"], examples: Examples) -> Survival:
+def survival(
+    logits: Float[Tensor, "row class"], own: Float[Tensor, "row class"], examples: Examples
+) -> Survival:
     """How much of the model's behaviour is left in these answers."""
-    exact = torch.stack([right(logits, examples.labels).double(), divergence(logits, own, examples.sets).double()])
+    exact = torch.stack(
+        [right(logits, examples.labels).double(), divergence(logits, own, examples.sets).double()]
+    )
     accuracy, kl = intervals(exact, examples)
     return Survival(_mean(same_inputs(logits, own, examples).double()), accuracy, kl)
 
@@ -120,7 +126,7 @@ def joint(fresh: Fresh, swaps: Swaps) -> dict[str, Survival]:
 
 
 def losing(fresh: Fresh, swaps: Swaps, nodes: Sequence[Node]) -> tuple[tuple[Node, float], ...]:
-    """Each of these nodes with the share of inputs won back in the recursive test if it keeps its own output."""
+    """Each node with the share of inputs won back in the recursive test if it keeps its own output."""
     pool = fresh.bench.pool
 
     def same(replaced: Replaced) -> float:
@@ -141,4 +147,3 @@ def _mean(values: Float[Tensor, "batch"]) -> Interval:
 def stage_by_node(bench: Bench, nodes: Mapping[Node, Tested]) -> list[tuple[Node, Stage]]:
     """Each node with the stage of the model's own run at which it puts out."""
     return [(node, stage) for stage in stages(bench) for node in nodes if stage.here(node.component)]
-
