@@ -1,0 +1,149 @@
+"""An explanation in a few sentences, each with the nodes that it rests on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from algoscope.explanation.explanation import Carried, Explanation
+from algoscope.explanation.places import Node
+from algoscope.model.component import Component
+
+MOST = 8
+"""Sentences."""
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """What is said, and on which nodes it rests."""
+
+    text: str
+    """As it is: names out of a vocabulary are in it, and are for whoever shows it to escape."""
+    nodes: tuple[int, ...] = ()
+    """Numbers of nodes, of `Explanation.nodes`, from 0."""
+
+
+Numbered = tuple[int, Carried]
+
+
+def words(explanation: Explanation) -> tuple[Sentence, ...]:
+    """Three to eight sentences: what is carried where, what is not understood, what is idle, and last how much
+    of the model that explains."""
+    numbered = list(enumerate(explanation.nodes))
+    said = [each for each in numbered if each[1].explained]
+    rest = [each for each in numbered if not each[1].explained]
+    end = (*_in_part(rest), *_not_at_all(rest), _idle(explanation), *_tests(explanation))
+    return (*_carried(said, MOST - len(end)), *end)
+
+
+def _carried(said: Sequence[Numbered], room: int) -> list[Sentence]:
+    """What nodes carry, in the order of the computation; those that carry the same are named together."""
+    groups: dict[str, list[Numbered]] = {}
+    for each in said:
+        what = each[1].concept if each[1].factors else "nothing that matters alone"
+        groups.setdefault(what, []).append(each)
+    clauses = [
+        Sentence(
+            f"{listed(one.node for _, one in group)} {'carry' if len(group) > 1 else 'carries'} {concept}",
+            tuple(number for number, _ in group),
+        )
+        for concept, group in groups.items()
+    ]
+    count = min(room, len(clauses))
+    cuts = [len(clauses) * index // count for index in range(count + 1)] if count else []
+    return [_together(clauses[start:stop]) for start, stop in zip(cuts, cuts[1:], strict=False)]
+
+
+def _together(clauses: Sequence[Sentence]) -> Sentence:
+    text = "; ".join(clause.text for clause in clauses)
+    return Sentence(_sentence(text), tuple(number for clause in clauses for number in clause.nodes))
+
+
+def _in_part(rest: Sequence[Numbered]) -> list[Sentence]:
+    """Of the nodes that are not explained, those of which a concept carries something."""
+    some = [each for each in rest if _keeps_some(each[1])]
+    if not some:
+        return []
+    clauses = [
+        f"{one.node} carries at least {one.concept} (keeps {percent(one.carried.mean)})" for _, one in some
+    ]
+    text = f"{'; '.join(clauses)}; the rest is not understood"
+    return [Sentence(_sentence(text), tuple(number for number, _ in some))]
+
+
+def _not_at_all(rest: Sequence[Numbered]) -> list[Sentence]:
+    none = [each for each in rest if not _keeps_some(each[1])]
+    if not none:
+        return []
+    text = f"what {listed(one.node for _, one in none)} {'carry' if len(none) > 1 else 'carries'} is not understood"
+    return [Sentence(_sentence(f"{text}: nothing that was tried keeps any of it"), tuple(n for n, _ in none))]
+
+
+def _keeps_some(one: Carried) -> bool:
+    return bool(one.factors) and one.carried.mean > 0
+
+
+def _idle(explanation: Explanation) -> Sentence:
+    count = len(explanation.idle)
+    if not explanation.nodes:
+        return Sentence("No head and no MLP matters: each may put out what it puts out on any other input.")
+    if not count:
+        return Sentence("No part is idle.")
+    if count == 1:
+        return Sentence("The one other part is idle: it may put out what it puts out on any other input.")
+    return Sentence(
+        f"The {count} other parts are idle: together, they may put out what they do on any other input."
+    )
+
+
+def _tests(explanation: Explanation) -> tuple[Sentence, Sentence]:
+    """How all inputs fare if every part is swapped, and how much of the model is explained."""
+    flat, recursive = (explanation.survival[test].same for test in ("flat", "recursive"))
+    label = explanation.survival["true label"].same
+    return (
+        Sentence(
+            "Replacing every part's output by its output on other inputs that agree on what it carries leaves all "
+            f"answers of {percent(flat.mean)} of inputs as they were (recursively, with what each part reads "
+            f"replaced in the same way first: {percent(recursive.mean)})."
+        ),
+        Sentence(
+            f"So {percent(explanation.explained)} of the model is explained, the weaker of the two. The true "
+            f"answers alone agree with the model on {percent(label.mean)} of inputs."
+        ),
+    )
+
+
+def listed(nodes: Iterable[Node]) -> str:
+    """Nodes in words, those at one place together: "heads 0.0 and 0.1 after <sep> and MLP 1 at <sep>"."""
+    at: dict[str, list[Component]] = {}
+    for node in nodes:
+        at.setdefault(str(node.place), []).append(node.component)
+    places: dict[tuple[Component, ...], list[str]] = {}
+    for place, components in at.items():
+        places.setdefault(tuple(components), []).append(place)
+    return _and([f"{_parts(each)} {_and(where)}" for each, where in places.items()])
+
+
+def _parts(components: Sequence[Component]) -> str:
+    heads = [str(each) for each in components if each.head]
+    found = [f"head{'s' if len(heads) > 1 else ''} {_and(heads)}"] if heads else []
+    return _and([*found, *(each.words for each in components if not each.head)])
+
+
+def _and(texts: Sequence[str]) -> str:
+    *others, last = texts
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def percent(share: float) -> str:
+    """A share, rounded down: 100 % is all.
+
+    >>> percent(1.0), percent(0.9999), percent(0.57)
+    ('100%', '99.9%', '57%')
+    """
+    return f"{math.floor(1000 * share + 1e-9) / 10:g}%"
