@@ -44,7 +44,8 @@ def test_of_a_node_that_is_not_explained_it_is_said_how_much_is_kept(carried, ex
     assert [(each.text, each.nodes) for each in found[1:3]] == [
         ("Head 1.0 at <sep> carries at least the token here (keeps 62%); the rest is not understood.", (1,)),
         (
-            "What head 1.1 and MLP 1 at <sep> carry is not understood: nothing that was tried keeps any of it.",
+            "What head 1.1 and MLP 1 at <sep> carry is not understood: "
+            "nothing that was tried keeps any of it.",
             (2, 3),
         ),
     ]

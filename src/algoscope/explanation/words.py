@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from algoscope.explanation.explanation import Carried, Explanation
 from algoscope.explanation.places import Node
@@ -28,7 +29,7 @@ Numbered = tuple[int, Carried]
 
 
 def words(explanation: Explanation) -> tuple[Sentence, ...]:
-    """Three to eight sentences: what is carried where, what is not understood, what is idle, and last how much
+    """Three to eight sentences: what is carried where, what is not understood, what is idle; last, how much
     of the model that explains."""
     numbered = list(enumerate(explanation.nodes))
     said = [each for each in numbered if each[1].explained]
@@ -52,7 +53,7 @@ def _carried(said: Sequence[Numbered], room: int) -> list[Sentence]:
     ]
     count = min(room, len(clauses))
     cuts = [len(clauses) * index // count for index in range(count + 1)] if count else []
-    return [_together(clauses[start:stop]) for start, stop in zip(cuts, cuts[1:], strict=False)]
+    return [_together(clauses[start:stop]) for start, stop in pairwise(cuts)]
 
 
 def _together(clauses: Sequence[Sentence]) -> Sentence:
@@ -76,8 +77,9 @@ def _not_at_all(rest: Sequence[Numbered]) -> list[Sentence]:
     none = [each for each in rest if not _keeps_some(each[1])]
     if not none:
         return []
-    text = f"what {listed(one.node for _, one in none)} {'carry' if len(none) > 1 else 'carries'} is not understood"
-    return [Sentence(_sentence(f"{text}: nothing that was tried keeps any of it"), tuple(n for n, _ in none))]
+    what = f"what {listed(one.node for _, one in none)} {'carry' if len(none) > 1 else 'carries'}"
+    text = f"{what} is not understood: nothing that was tried keeps any of it"
+    return [Sentence(_sentence(text), tuple(number for number, _ in none))]
 
 
 def _keeps_some(one: Carried) -> bool:
@@ -103,9 +105,9 @@ def _tests(explanation: Explanation) -> tuple[Sentence, Sentence]:
     label = explanation.survival["true label"].same
     return (
         Sentence(
-            "Replacing every part's output by its output on other inputs that agree on what it carries leaves all "
-            f"answers of {percent(flat.mean)} of inputs as they were (recursively, with what each part reads "
-            f"replaced in the same way first: {percent(recursive.mean)})."
+            "Replacing every part's output by its output on other inputs that agree on what it carries "
+            f"leaves all answers of {percent(flat.mean)} of inputs as they were (recursively, with what each "
+            f"part reads replaced in the same way first: {percent(recursive.mean)})."
         ),
         Sentence(
             f"So {percent(explanation.explained)} of the model is explained, the weaker of the two. The true "
