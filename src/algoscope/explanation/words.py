@@ -42,8 +42,7 @@ def _carried(said: Sequence[Numbered], room: int) -> list[Sentence]:
     """What nodes carry, in the order of the computation; those that carry the same are named together."""
     groups: dict[str, list[Numbered]] = {}
     for each in said:
-        what = each[1].concept if each[1].factors else "nothing that matters alone"
-        groups.setdefault(what, []).append(each)
+        groups.setdefault(told(each[1]), []).append(each)
     clauses = [
         Sentence(
             f"{listed(one.node for _, one in group)} {'carry' if len(group) > 1 else 'carries'} {concept}",
@@ -114,6 +113,13 @@ def _tests(explanation: Explanation) -> tuple[Sentence, Sentence]:
             f"answers alone agree with the model on {percent(label.mean)} of inputs."
         ),
     )
+
+
+def told(one: Carried) -> str:
+    """What a node carries, to stand behind its name where there is no room for a sentence."""
+    if one.explained:
+        return one.concept if one.factors else "nothing that matters alone"
+    return f"at least {one.concept}" if _keeps_some(one) else "not understood"
 
 
 def listed(nodes: Iterable[Node]) -> str:
