@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
+from algoscope import atomic
 from algoscope.discovery.effects import Interval
 from algoscope.errors import printable
 from algoscope.explanation.explanation import Carried, Explanation, Survival
 from algoscope.explanation.places import Node
 from algoscope.explanation.words import percent, told, words
+from algoscope.figures.explanation import explanation_drawing
 
 TESTS = ("flat", "recursive", "tables", "heads")
 BASELINES = ("true label", "most frequent")
@@ -34,6 +37,26 @@ def explanation_json(found: Explanation, program: Mapping[str, object] | None = 
         "words": [{"text": each.text, "nodes": list(each.nodes)} for each in words(found)],
     }
     return json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_explanation(
+    found: Explanation, folder: Path, program: Mapping[str, object] | None = None, listing: str = ""
+) -> Path:
+    """Write `explanation.json`, its drawing, and the program's `listing` if there is one; returns the first's
+    path. Raises UserError if a file can't be written."""
+    path = folder / "explanation.json"
+    atomic.write(path, explanation_json(found, program))
+    atomic.write(folder / "explanation.svg", explanation_drawing(found).svg)
+    if listing:
+        atomic.write(folder / "program.py", listing)
+    return path
+
+
+def printed(found: Explanation) -> tuple[str | Table, ...]:
+    """All that a terminal shows, in order."""
+    return tuple(
+        filter(None, (explanation_words(found), nodes_table(found), survival_table(found), losses(found)))
+    )
 
 
 def _named(node: Node) -> dict[str, object]:
