@@ -118,7 +118,9 @@ def study(
         # A pipe has no width of its own to cut the table to.
         width = None if sys.stdout.isatty() else 160
         console = Console(markup=False, highlight=False, width=width)
-        console.print(study_words(found), findings_table(found), sep="\n\n")
+        console.print(study_words(found))
+        console.print()
+        console.print(findings_table(found))
     typer.echo(f"report: {page}", err=json)
 
 
@@ -169,7 +171,10 @@ def explain(
         typer.echo(explanation_json(found), nl=False)
     else:
         width = None if sys.stdout.isatty() else 160
-        Console(markup=False, highlight=False, width=width).print(*printed(found), sep="\n\n")
+        console = Console(markup=False, highlight=False, width=width)
+        for part in printed(found):
+            console.print(part)
+            console.print()
     if out is not None:
         typer.echo(f"explanation: {write_explanation(found, out)}", err=json)
 

@@ -128,9 +128,8 @@ def losses(found: Explanation) -> str:
     lost = [f"{node} ({percent(back)})" for node, back in found.worst if back > 0]
     if not lost:
         return ""
-    return printable(
-        f"Recursively, most is lost by: {', '.join(lost)} of inputs, won back if it is left alone."
-    )
+    told = f"Recursively, most is lost by {', '.join(lost)}: so many inputs are won back if it is left alone."
+    return printable(told)
 
 
 def _share(interval: Interval) -> str:
