@@ -60,8 +60,8 @@ def test_what_is_not_all_understood_is_dashed(carried, boxes):
     )
     assert [(kind, lines[1:]) for _, _, kind, lines in found] == [
         ("node", ["b"]),
-        ("node open", ["not understood"]),
-        ("node open", ["at least a"]),
+        ("node partly", ["not understood"]),
+        ("node partly", ["at least a"]),
     ]
 
 

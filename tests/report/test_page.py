@@ -109,7 +109,7 @@ def test_in_a_browser_a_study_opens_offline_and_draws_every_figure(untrained_stu
     drawings = [figure for figure in figures if isinstance(figure, Drawing)]
     assert console == ""
     assert shown.count('class="plot-container') == len(figures) - len(drawings) > 0
-    assert shown.count('class="circuit"') == len(drawings) > 0
+    assert shown.count('class="circuit"') + shown.count('class="explanation"') == len(drawings) > 0
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium to open the page with")

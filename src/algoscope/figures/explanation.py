@@ -25,7 +25,7 @@ svg:root { color-scheme: light dark; color: CanvasText; background: Canvas; }
 .explanation { font: 12px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; }
 .explanation text { fill: currentColor; }
 .explanation .node rect { fill: none; stroke-width: 1.5; }
-.explanation .open rect { stroke-dasharray: 5 4; }
+.explanation .partly rect { stroke-dasharray: 5 4; }
 .explanation .name, .explanation .place { font-weight: 600; }
 .explanation .place { text-anchor: middle; }
 """
@@ -57,7 +57,7 @@ class Box:
             for at, line in enumerate(self.lines, start=2)
         )
         return (
-            f'<svg class="{"node" if self.nodes[0].explained else "node open"}" x="{x:.0f}" y="{y:.0f}" '
+            f'<svg class="{"node" if self.nodes[0].explained else "node partly"}" x="{x:.0f}" y="{y:.0f}" '
             f'width="{WIDTH:.0f}" height="{self.height:.0f}"><title>{_listed(self.nodes)}</title>'
             f'<rect x="1" y="1" width="{WIDTH - 2:.0f}" height="{self.height - 2:.0f}" rx="6" '
             f'stroke="{COLOURS[self.nodes[0].node.component.kind]}"/>'
