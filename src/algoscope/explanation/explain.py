@@ -17,7 +17,7 @@ from algoscope.explanation.places import Node
 from algoscope.explanation.pool import Pool, fill
 from algoscope.explanation.rows import Rows, rows
 from algoscope.explanation.screen import sensitivities
-from algoscope.explanation.search import Subject, Tested, search, subject
+from algoscope.explanation.search import Subject, Tested, search, subject, wider
 from algoscope.explanation.trial import Bench, Stage, first_stage, stages
 from algoscope.model.component import heads_and_mlps
 from algoscope.model.transformer import Transformer
@@ -43,15 +43,20 @@ class Workshop:
     rows: dict[Node, Rows]
     seed: int
     tell: Callable[[str], None] = field(default=lambda doing: None)
+    subjects: dict[Node, Subject] = field(default_factory=dict)
 
     @property
     def pool(self) -> Pool:
         return self.bench.pool
 
-    def subject(self, node: Node, stage: Stage) -> Subject:
-        return subject(
-            self.lexicon, node, self.rows[node], stage, self.sensitivity[node.component], self.seed
-        )
+    def subject(self, node: Node) -> Subject:
+        """A node, ready to be asked; made once."""
+        if node not in self.subjects:
+            sensitivity = self.sensitivity[node.component]
+            self.subjects[node] = subject(
+                self.pool, self.lexicon, node, self.rows[node], sensitivity, self.seed
+            )
+        return self.subjects[node]
 
     def codes(self, node: Node, factors: Factors) -> Tensor:
         return self.lexicon.together(factors, self.rows[node].where)
@@ -60,7 +65,9 @@ class Workshop:
 def workshop(model: Transformer, task: Task, examples: Examples, seed: int) -> Workshop:
     pool = fill(model, task, examples)
     bench = Bench.of(pool, min(BENCH, len(examples)))
-    found = importances(bench, seed)
+    # The idle are told apart on fewer inputs: whole runs are made for that, again and again.
+    few = fill(model, task, examples[:SENSED])
+    found = importances(Bench.of(few, len(bench)), seed)
     sample = read_inputs(examples[:200], pool.inputs.language)
     lexicon = Lexicon.of(concepts(task, pool.inputs.language, sample), pool.inputs)
     places = {node: rows(pool, node.place, len(bench)) for node in found.changes}
@@ -76,7 +83,7 @@ def alone(shop: Workshop) -> dict[Node, Tested]:
             for node in [each for each in shop.rows if each.component == component]:
                 if node not in shop.importances.idle:
                     read = [] if component.head else _read(shop, node, found)
-                    found[node] = search(shop.subject(node, stage), read)
+                    found[node] = search(shop.subject(node), stage, read)
                     shop.tell(f"{node}: {shop.lexicon.concept(found[node].factors).name}")
     return found
 
@@ -98,7 +105,7 @@ def recursively(shop: Workshop, factors: dict[Node, Factors]) -> dict[Node, Fact
         for component in filter(stage.here, heads_and_mlps(shop.pool.model.config)):
             for node in [each for each in shop.rows if each.component == component]:
                 if node not in shop.importances.idle:
-                    found = search(shop.subject(node, stage), (), refined.get(node, ()))
+                    found = search(shop.subject(node), stage, (), refined.get(node, ()))
                     if found.factors:
                         refined[node] = found.factors
                 stage = swapped(stage, node, shop.codes(node, refined.get(node, ())), generator)
@@ -135,10 +142,6 @@ def jointly(shop: Workshop, factors: dict[Node, Factors]) -> dict[Node, Factors]
 
 
 def _additions(shop: Workshop, node: Node, factors: Factors) -> list[Factors]:
-    stage = next(each for each in stages(shop.bench) if each.here(node.component))
-    asked = shop.subject(node, stage)
-    from algoscope.explanation.search import _joined, _singles, _wider
-
-    beam = asked.candidates([(factors, _joined(asked, factors))])
-    wider = _wider(asked, beam, _singles(asked))
-    return [each.factors for each in sorted(wider, key=lambda each: each.left)[:25]]
+    asked = shop.subject(node)
+    beam = asked.joined(factors) if factors else asked.singles
+    return [each.factors for each in sorted(wider(asked, beam), key=lambda each: each.left)[:25]]

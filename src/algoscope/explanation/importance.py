@@ -125,7 +125,7 @@ def _together(bench: Bench, nodes: Sequence[Node], generator: Generator) -> Chan
         for node in nodes:
             if stage.here(node.component):
                 stage = swapped(stage, node, None, generator)
-        found, stage = stage.change() if not stage.heads or stage.next() is None else found, stage.next()
+        found, stage = stage.change, stage.next()
     return found
 
 

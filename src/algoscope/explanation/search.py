@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from algoscope.explanation.importance import idle
 from algoscope.explanation.lexicon import Factors, Lexicon, entropy, numbered
 from algoscope.explanation.partners import partners
 from algoscope.explanation.places import Node
+from algoscope.explanation.pool import Pool
 from algoscope.explanation.rows import Rows
 from algoscope.explanation.screen import Screen, directions
 from algoscope.explanation.trial import Change, Stage
@@ -26,12 +28,15 @@ FACTORS = 5
 TESTS = 10
 """Interventions at each number of concepts."""
 BEAM = 4
+MOST_CELLS = 2_000_000
 WIDE = 120
 """Concepts that each of the best is taken together with."""
 PRICE = 0.25
 """Bits that each primitive costs beyond its entropy: of two that say nearly the same the simpler wins."""
 LEFT = 0.7
 """Share of the variance that a concept may leave, and still be tested."""
+NEAR = 0.08
+"""Where nothing carries enough, a simpler concept is taken if it loses so little more than the best."""
 SLACK_KL = 0.1
 """Share of a node's effect that may be lost."""
 SLACK_CHANGED = 0.01
@@ -91,10 +96,9 @@ class Tested:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A node that is asked, at one stage of a run."""
+    """A node that is asked."""
 
     node: Node
-    stage: Stage
     lexicon: Lexicon
     rows: Rows
     sample: Int[Tensor, "sample"]
@@ -102,21 +106,41 @@ class Subject:
     screen: Screen
     screened: Int[Tensor, "screened"]
     """Which rows the screen sees."""
-    before: Change
     seed: int
 
-    def test(self, factors: Factors, anything: Change | None = None) -> Tested:
+    @cached_property
+    def sampled(self) -> Bool[Tensor, "batch seq"]:
+        """Where the rows are that partners are drawn from."""
+        return _mask(self.rows.where, self.sample)
+
+    @cached_property
+    def seen(self) -> Bool[Tensor, "batch seq"]:
+        """Where the rows are that the screen sees."""
+        return _mask(self.rows.where, self.screened)
+
+    @cached_property
+    def singles(self) -> list[Candidate]:
+        """Every concept that it can know and that differs between its rows."""
+        codes = self.lexicon.codes
+        known = self.lexicon.known(self.node.component)
+        found = self.candidates([((index,), numbered(codes[index][self.seen])) for index in known])
+        return [each for each in found if each.bits > 0]
+
+    def joined(self, factors: Factors) -> list[Candidate]:
+        """Concepts taken together, as the screen sees them."""
+        return self.candidates([(factors, self.lexicon.together(factors, self.seen))])
+
+    def test(self, stage: Stage, factors: Factors, anything: Change | None = None) -> Tested:
         """The answers with the node's output on another row that agrees in place of its own."""
         generator = Generator().manual_seed(self.seed)
-        kept = _mask(self.rows.where, self.sample)
-        codes = self.lexicon.together(factors, kept)
+        codes = self.lexicon.together(factors, self.sampled)
         wanted = torch.arange(self.rows.tested)
         other = partners(codes, self.rows.identity[self.sample], wanted, generator)
         alone = other < 0
         component = self.node.component
-        values = self.stage.value(component)[kept][torch.where(alone, wanted, other)]
-        where = self.rows.where[: len(self.stage.bench)]
-        change = self.stage.change_if(component, where, values).less(self.before)
+        values = stage.value(component)[self.sampled][torch.where(alone, wanted, other)]
+        where = self.rows.where[: len(stage.bench)]
+        change = stage.change_if(component, where, values).less(stage.change)
         share = float(alone.double().mean())
         return Tested(factors, entropy(codes), change, anything or change, share)
 
@@ -136,71 +160,55 @@ class Subject:
 
 
 def subject(
-    lexicon: Lexicon, node: Node, own: Rows, stage: Stage, sensitivity: Float[Tensor, "draw batch seq d"], seed: int
+    pool: Pool, lexicon: Lexicon, node: Node, own: Rows, sensitivity: Float[Tensor, "draw batch seq d"], seed: int
 ) -> Subject:
     """A node ready to be asked. `sensitivity` is on the first inputs of the pool."""
     generator = Generator().manual_seed(seed)
     count = len(own.identity)
     rest = torch.randperm(count - own.tested, generator=generator)[: max(0, TRIED - own.tested)]
     sample = torch.cat([torch.arange(own.tested), own.tested + rest.sort().values])
-    clean = stage.bench.pool.value(node.component)[own.where]
     screened = _unlike(own.identity, generator)
     axes = directions(sensitivity[:, own.where[: sensitivity.shape[1]]].flatten(0, 1))
-    return Subject(
-        node, stage, lexicon, own, sample, Screen(clean[screened] @ axes), screened, stage.change(), seed
-    )
+    clean = pool.value(node.component)[own.where][screened]
+    return Subject(node, lexicon, own, sample, Screen(clean @ axes), screened, seed)
 
 
-def search(subject: Subject, inherited: Sequence[Factors], start: Factors = ()) -> Tested:
-    """The cheapest concept that carries enough; else the one that loses least.
+def search(
+    subject: Subject, stage: Stage, inherited: Sequence[Factors] = (), start: Factors = ()
+) -> Tested:
+    """The cheapest concept that carries enough; else a cheap one of those that lose least.
 
-    `inherited` are the concepts of what the node reads: it may carry them on. What is found says at least
-    what `start` says.
+    `inherited` are the concepts of what the node reads: it may carry them on. `start` is one that will do if
+    it can; then only what loses least will.
     """
-    anything = subject.test(())
+    anything = subject.test(stage, ())
     if idle(anything.change):
         return anything
-    singles = _singles(subject)
+    best = [anything]
     if start:
-        found = subject.test(start, anything.change)
-        if found.enough:
-            return found
-        best = [anything, found]
-        beam = _wider(subject, subject.candidates([(start, _joined(subject, start))]), singles)
-    else:
-        best = [anything]
-        beam = singles + subject.candidates(
-            [(factors, _joined(subject, factors)) for factors in inherited if len(factors) > 1]
-        )
-    for count in range(len(start) + 1, FACTORS + 1):
+        best.append(subject.test(stage, start, anything.change))
+        if best[-1].enough:
+            return best[-1]
+    more = [each for factors in (*inherited, start) if len(factors) > 1 for each in subject.joined(factors)]
+    beam = [*subject.singles, *more]
+    for count in range(1, FACTORS + 1):
         if not beam:
             break
-        passing, tried = _cheapest(subject, beam, anything.change)
+        passing, tried = _cheapest(subject, stage, beam, anything.change)
         best += tried
         if passing is not None:
-            return _pruned(subject, passing, anything.change, start)
-        if count == FACTORS:
-            break
-        wider = _wider(subject, beam, singles)
-        if not wider or min(each.left for each in wider) > 0.97 * min(each.left for each in beam):
-            break
-        beam = wider
-    return min(best, key=lambda each: each.lost)
-
-
-def _singles(subject: Subject) -> list[Candidate]:
-    mask = _mask(subject.rows.where, subject.screened)
-    lexicon = subject.lexicon
-    found = [((index,), numbered(lexicon.codes[index][mask])) for index in lexicon.known(subject.node.component)]
-    return [each for each in subject.candidates(found) if each.bits > 0]
-
-
-def _joined(subject: Subject, factors: Factors) -> Tensor:
-    return subject.lexicon.together(factors, _mask(subject.rows.where, subject.screened))
+            return _pruned(subject, stage, passing, anything.change)
+        if count < FACTORS:
+            now = wider(subject, beam)
+            stale = not now or min(each.left for each in now) > 0.97 * min(each.left for each in beam)
+            beam = [] if stale else now
+    least = min(each.lost for each in best)
+    near = [each for each in best if each.lost <= least + (0 if start else NEAR)]
+    return min(near, key=lambda each: each.bits + PRICE * subject.lexicon.price(each.factors))
 
 
 def _cheapest(
-    subject: Subject, beam: Sequence[Candidate], anything: Change
+    subject: Subject, stage: Stage, beam: Sequence[Candidate], anything: Change
 ) -> tuple[Tested | None, list[Tested]]:
     """The cheapest that passes, of those that each leave less than all cheaper ones."""
     least = min(each.left for each in beam)
@@ -208,42 +216,42 @@ def _cheapest(
     for each in sorted(beam, key=lambda each: each.cost):
         if each.left <= max(LEFT, 1.5 * least) and (not frontier or each.left < 0.97 * frontier[-1].left):
             frontier.append(each)
-    thinned = [frontier[-1 - (index * len(frontier)) // TESTS] for index in range(min(TESTS, len(frontier)))]
+    count = min(TESTS, len(frontier))
+    thinned = [frontier[-1 - (index * len(frontier)) // count] for index in range(count)]
     tried = []
     for each in sorted(thinned, key=lambda each: each.cost):
-        tried.append(subject.test(each.factors, anything))
+        tried.append(subject.test(stage, each.factors, anything))
         if tried[-1].enough:
             return tried[-1], tried
     return None, tried
 
 
-def _pruned(subject: Subject, found: Tested, anything: Change, kept: Factors) -> Tested:
+def _pruned(subject: Subject, stage: Stage, found: Tested, anything: Change) -> Tested:
     """Without the factors that can be left out."""
-    for factor in set(found.factors) - set(kept):
+    for factor in found.factors:
         rest = tuple(each for each in found.factors if each != factor)
         if rest:
-            fewer = subject.test(rest, anything)
+            fewer = subject.test(stage, rest, anything)
             if fewer.enough:
                 found = fewer
     return found
 
 
-def _wider(subject: Subject, beam: Sequence[Candidate], singles: Sequence[Candidate]) -> list[Candidate]:
+def wider(subject: Subject, beam: Sequence[Candidate]) -> list[Candidate]:
     """The best of the beam, each taken together with one concept more, where that leaves less."""
-    seeds = sorted(beam, key=lambda each: each.left + 0.01 * each.cost)[:BEAM]
-    partners = sorted(singles, key=lambda each: each.left + 0.01 * each.cost)[:WIDE]
+    seeds = sorted(beam, key=_promise)[:BEAM]
     found = []
     for seed in seeds:
-        for other in partners:
-            if other.factors[0] not in seed.factors and seed.cells * other.cells < 2_000_000:
+        for other in sorted(subject.singles, key=_promise)[:WIDE]:
+            if other.factors[0] not in seed.factors and seed.cells * other.cells < MOST_CELLS:
                 factors = tuple(sorted((*seed.factors, *other.factors)))
-                found.append((seed, factors, seed.codes * other.cells + other.codes))
-    if not found:
-        return []
-    ranked = [numbered(codes) for _, _, codes in found]
-    wider = subject.candidates([(factors, codes) for (_, factors, _), codes in zip(found, ranked, strict=True)])
+                found.append((factors, numbered(seed.codes * other.cells + other.codes)))
     least = min(each.left for each in seeds)
-    return [each for each in wider if each.left < max(0.97 * least, 0.0)] or sorted(wider, key=lambda e: e.left)[:BEAM]
+    return [each for each in subject.candidates(found) if each.left < 0.99 * least]
+
+
+def _promise(candidate: Candidate) -> float:
+    return candidate.left + 0.01 * candidate.cost
 
 
 def first_numbered(codes: Int[Tensor, "row"]) -> Int[Tensor, "row"]:

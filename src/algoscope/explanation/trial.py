@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float
@@ -95,6 +96,7 @@ class Stage:
         """The same, with other outputs of a component at some places."""
         return replace(self, own=_put(self.own, component, where, values))
 
+    @cached_property
     def change(self) -> Change:
         """How far the answers to the bench's inputs have moved if the run goes on as the model does."""
         return self._change(self.own[: len(self.bench)])
