@@ -220,6 +220,7 @@ def carried() -> Callable[..., Carried]:
         node = Node(Component.parse(component), Place(place, lambda inputs: inputs.real))
         factors = tuple(Concept(name, lambda inputs: inputs.tokens, depth=depth) for name in concepts)
         usual = {
+            "refined": factors,
             "bits": 1.5,
             "carried": Interval(0.96, 0.95, 0.97),
             "changed": Interval(0.01, 0.0, 0.02),

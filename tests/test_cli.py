@@ -248,6 +248,21 @@ def test_circuit_tests_a_hypothesis_from_a_file(run, tmp_path):
     assert not (tmp_path / "algoscope-out").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--method", "pruning"), "--method"),
+        (("--faithful", "0.9", "--out", "here"), "--faithful and --out"),
+        (("--patching", "zero", "--positions", "end"), "--patching and --positions"),
+    ],
+)
+def test_a_hypothesis_and_an_option_of_the_search_are_one_line_and_exit_code_2(run, tmp_path, options, named):
+    (tmp_path / "stated.json").write_text(json.dumps({"edges": [{"from": "MLP 0", "to": "answer"}]}))
+    code, out, err = run("circuit", "sorting", "--hypothesis", "stated.json", *options)
+    assert (code, out) == (2, "")
+    assert err == f"algoscope: --hypothesis tests a circuit and searches for none: leave out {named}\n"
+
+
 def test_a_wrong_hypothesis_is_one_line_and_exit_code_2(run, tmp_path):
     edge = {"from": "MLP 0", "to": "0.0", "input": "v"}
     (tmp_path / "stated.json").write_text(json.dumps({"edges": [edge]}))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from algoscope.discovery.effects import Interval
-from algoscope.explanation.words import MOST, listed, percent, words
+from algoscope.explanation.concepts import Concept
+from algoscope.explanation.trial import Change
+from algoscope.explanation.words import MOST, finer, listed, percent, words
 
 
 def texts(found):
@@ -78,17 +80,62 @@ def test_last_stands_the_weaker_test_beside_the_baseline(carried, explanation):
     assert texts(explanation(flat=0.5, recursive=0.7))[-1].startswith("So 50% of the model")
 
 
+def test_parts_that_are_tested_with_more_than_is_told_are_counted(carried, explanation):
+    more = tuple(Concept(name, lambda inputs: inputs.place) for name in ("x", "y"))
+    nodes = carried("0.0", "here", "x", refined=more), carried("1.0", "here", "x", refined=more[:1])
+    assert finer(nodes[0]) == ("y",)
+    tests = texts(explanation(*nodes))[-2]
+    assert "what it carries (for 1 of the parts, on more than is told here)" in tests
+
+
 @pytest.mark.parametrize("count", range(1, 30))
-def test_of_any_number_of_nodes_four_to_eight_sentences_tell_all_in_order(count, carried, explanation):
+def test_of_any_number_of_nodes_four_to_eight_sentences_rest_on_all_in_order(count, carried, explanation):
     concepts = [f"concept {at}." for at in range(count)]
     nodes = [carried(f"{at}.0", "everywhere", concept) for at, concept in enumerate(concepts)]
-    dark = [carried("30.0", "at the end"), carried("31.0", "at the end", "x", explained=False)]
+    dark = [
+        carried(f"{30 + at}.0", "at the end", *name, explained=False)
+        for at, name in enumerate(([], *["x"] * 5))
+    ]
     for each in (nodes, [*nodes, *dark]):
         found = words(explanation(*each))
         assert 4 <= len(found) <= MOST
         assert sorted(number for sentence in found for number in sentence.nodes) == list(range(len(each)))
-        told = " ".join(sentence.text for sentence in found)
-        assert [told.index(concept) for concept in concepts] == sorted(map(told.index, concepts))
+        said = " ".join(sentence.text for sentence in found)
+        places = [said.index(concept) for concept in concepts if concept in said]
+        assert places == sorted(places)
+        assert len(places) >= min(count, 4)
+        assert max(sentence.text.count("carr") for sentence in found) <= 2
+
+
+def test_of_many_nodes_those_of_most_effect_are_told_and_the_others_counted(carried, explanation):
+    effects = [0.1, 3.0, 0.2, *[2.0] * 7, 0.3]
+    nodes = [
+        carried(f"{at}.0", "everywhere", f"concept {at}", importance=Change(effect, 0.5))
+        for at, effect in enumerate(effects)
+    ]
+    found = words(explanation(*nodes))
+    said = "\n".join(sentence.text for sentence in found)
+    assert found[0].text == "Head 1.0 everywhere carries concept 1; head 3.0 everywhere carries concept 3."
+    assert [at for at in range(11) if f"concept {at}" in said.replace("concept 10", "")] == [
+        1,
+        *range(3, 10),
+    ][:8]
+    assert (found[4].text, found[4].nodes) == (
+        "3 more parts carry 3 other facts, each with less effect.",
+        (0, 2, 10),
+    )
+
+
+def test_of_many_nodes_that_are_not_explained_two_are_told_and_the_others_counted(carried, explanation):
+    nodes = [
+        carried(f"{at}.0", "here", "x", explained=False, importance=Change(float(at), 0.5)) for at in range(5)
+    ]
+    first = words(explanation(*nodes))[0]
+    assert first.text.startswith(
+        "Head 3.0 here carries at least x (keeps 96%); head 4.0 here carries at least x"
+    )
+    assert first.text.endswith("; the rest is not understood, nor is all of 3 more with less effect.")
+    assert first.nodes == (0, 1, 2, 3, 4)
 
 
 def test_of_a_model_without_nodes_it_is_said_that_nothing_matters(explanation):

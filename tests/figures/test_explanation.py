@@ -4,7 +4,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from algoscope.figures.explanation import LETTERS, LINES, explanation_drawing
+from algoscope.explanation.trial import Change
+from algoscope.figures.explanation import COLUMNS, LETTERS, LINES, explanation_drawing, shown_places
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -73,6 +74,17 @@ def test_a_long_concept_is_cut_and_told_to_a_pointer(carried, boxes, explanation
     assert lines[-1].endswith("…")
     root = ElementTree.fromstring(explanation_drawing(explanation(node)).svg)
     assert root.find(f".//{SVG}title").text == f"head 0.0 here: {node.concept}"
+
+
+def test_of_many_places_those_of_most_effect_are_shown_in_order(carried, explanation, boxes):
+    nodes = [
+        carried("0.0", f"at position {at}", "a", importance=Change(float(at != 3), 0.5))
+        for at in range(COLUMNS + 1)
+    ]
+    places = [f"at position {at}" for at in range(COLUMNS + 1) if at != 3]
+    assert shown_places(explanation(*nodes)) == tuple(places)
+    assert len(boxes(*nodes)) == COLUMNS
+    assert len(boxes(*nodes, carried("5.0", "at position 3", "b"))) == COLUMNS + 1
 
 
 def test_no_name_breaks_out_of_the_drawing(carried, explanation):

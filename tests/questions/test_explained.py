@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 
 from algoscope.errors import UserError
+from algoscope.explanation.concepts import Concept
 from algoscope.questions import explained as question
 from algoscope.questions.explained import CLAIMS, explained
 
@@ -55,7 +54,7 @@ def test_the_least_needed_fact_decides(asked, carried, explanation, found):
     finding = found(asked(explanation(carried("1.0", "here", "z"), idle)))["explained-needed"]
     assert (finding.verdict, finding.value) == ("refuted", 0.01)
     assert finding.said == "head 0.0 here needs this least: y"
-    unknown = carried("0.0", "here", "x", "y", needed=(0.4, math.nan))
+    unknown = carried("0.0", "here", "x", "y", needed=(0.4, None))
     assert found(asked(explanation(unknown)))["explained-needed"].value == 0.4
     dark = carried("0.0", "here", "x", needed=(0.0,), explained=False)
     assert found(asked(explanation(dark)))["explained-needed"].verdict == "open"
@@ -112,3 +111,20 @@ def test_sentences_rest_on_rows_of_the_first_table(asked, carried, explanation):
         assert rows[number][2] in sentence.text
     assert [row[:3] for row in rows] == [("1", "head 0.0 here", "x"), ("2", "head 1.0 there", "y")]
     assert [row[0] for row in section.tables[1].rows][:2] == ["flat", "recursive"]
+
+
+def test_of_many_names_for_one_fact_three_are_told(asked, carried, explanation):
+    names = tuple(Concept(f"name {at}", lambda inputs: inputs.tokens) for at in range(5))
+    section = asked(
+        explanation(carried("0.0", "here", "x", also=names[:3]), carried("1.0", "here", "y", also=names))
+    )
+    assert [row[-1] for row in section.tables[0].rows] == [
+        "name 0, name 1, name 2",
+        "name 0, name 1, name 2, 2 more",
+    ]
+
+
+def test_places_that_the_drawing_has_no_room_for_are_counted_below_it(asked, carried, explanation):
+    nodes = [carried("0.0", f"at position {at}", "x") for at in range(7)]
+    assert "2 more places" in asked(explanation(*nodes)).overview[0].caption
+    assert "more places" not in asked(explanation(*nodes[:5])).overview[0].caption

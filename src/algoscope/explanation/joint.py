@@ -60,6 +60,13 @@ class Swaps:
             source[where] = rows[torch.where(other < 0, wanted, other)]
         return cls(pool, sources)
 
+    def leaving(self, node: Node) -> Swaps:
+        """The same, but a node keeps what it computes itself."""
+        where = node.place.of(self.pool.inputs)
+        own = torch.arange(where.numel()).view(where.shape)
+        source = torch.where(where, own, self.sources[node.component])
+        return Swaps(self.pool, {**self.sources, node.component: source})
+
     def recursive(self, component: Component, computed: Tensor) -> Tensor:
         """What was computed on the other row, from what had been put in the place of its inputs."""
         source = self.sources.get(component)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -25,14 +25,22 @@ class Lexicon:
     concepts: tuple[Concept, ...]
     codes: Int[Tensor, "concept batch seq"]
     causal: bool
+    where: Mapping[int, int]
+    """In which row of `codes` each concept is."""
 
     @classmethod
-    def of(cls, concepts: Sequence[Concept], inputs: Inputs) -> Lexicon:
+    def of(cls, concepts: Sequence[Concept], inputs: Inputs, only: Iterable[int] | None = None) -> Lexicon:
+        """These concepts on these inputs; the numbers of `only` some, if the others won't be asked for."""
+        numbers = sorted(set(range(len(concepts)) if only is None else only))
         # Four bytes a number: the library on a large pool is the largest thing that is kept.
-        codes = torch.empty((len(concepts), *inputs.tokens.shape), dtype=torch.int32)
-        for index, concept in enumerate(concepts):
-            codes[index] = concept.of(inputs) % 2_147_483_647
-        return cls(tuple(concepts), codes, inputs.language.causal)
+        codes = torch.empty((len(numbers), *inputs.tokens.shape), dtype=torch.int32)
+        for at, number in enumerate(numbers):
+            codes[at] = concepts[number].of(inputs) % 2_147_483_647
+        return cls(tuple(concepts), codes, inputs.language.causal, {n: at for at, n in enumerate(numbers)})
+
+    def at(self, number: int, where: Bool[Tensor, "batch seq"]) -> Int[Tensor, "row"]:
+        """A concept's numbers at some places, made 0, 1, 2 ..."""
+        return numbered(self.codes[self.where[number]][where])
 
     def known(self, component: Component) -> list[int]:
         """Which concepts a component can know, the simplest first."""
@@ -50,7 +58,7 @@ class Lexicon:
         """A number for each combination of these concepts, 0, 1, 2 ..., at some places."""
         found = torch.zeros(int(where.sum()), dtype=torch.long)
         for index in factors:
-            here = numbered(self.codes[index][where])
+            here = self.at(index, where)
             found = numbered(found * (int(here.max()) + 1 if len(here) else 1) + here)
         return found
 

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
+from algoscope.explanation.concepts import Concept
 from algoscope.explanation.importance import idle
 from algoscope.explanation.lexicon import Factors, Lexicon, entropy, numbered
 from algoscope.explanation.partners import partners
@@ -121,9 +122,8 @@ class Subject:
     @cached_property
     def singles(self) -> list[Candidate]:
         """Every concept that it can know and that differs between its rows."""
-        codes = self.lexicon.codes
         known = self.lexicon.known(self.node.component)
-        found = self.candidates([((index,), numbered(codes[index][self.seen])) for index in known])
+        found = self.candidates([((index,), self.lexicon.at(index, self.seen)) for index in known])
         return [each for each in found if each.bits > 0]
 
     def joined(self, factors: Factors) -> list[Candidate]:
@@ -178,8 +178,8 @@ def search(
 ) -> Tested:
     """The cheapest concept that carries enough; else a cheap one of those that lose least.
 
-    `inherited` are the concepts of what the node reads: it may carry them on. `start` is one that will do if
-    it can; then only what loses least will.
+    `inherited` are the concepts of what the node reads: it may carry them on. What is found says at least
+    what `start` says, and then nothing is given away for being simple.
     """
     anything = subject.test(stage, ())
     if idle(anything.change):
@@ -189,9 +189,11 @@ def search(
         best.append(subject.test(stage, start, anything.change))
         if best[-1].enough:
             return best[-1]
-    more = [each for factors in (*inherited, start) if len(factors) > 1 for each in subject.joined(factors)]
-    beam = [*subject.singles, *more]
-    for count in range(1, FACTORS + 1):
+        beam = wider(subject, subject.joined(start))
+    else:
+        more = [each for factors in inherited if len(factors) > 1 for each in subject.joined(factors)]
+        beam = [*subject.singles, *more]
+    for count in range(len(start) + 1, FACTORS + 1):
         if not beam:
             break
         passing, tried = _cheapest(subject, stage, beam, anything.change)
@@ -222,8 +224,26 @@ def _cheapest(
     for each in sorted(thinned, key=lambda each: each.cost):
         tried.append(subject.test(stage, each.factors, anything))
         if tried[-1].enough:
-            return tried[-1], tried
+            return _cheaper(subject, stage, beam, each, tried[-1], anything), tried
     return None, tried
+
+
+def _cheaper(
+    subject: Subject,
+    stage: Stage,
+    beam: Sequence[Candidate],
+    passed: Candidate,
+    found: Tested,
+    anything: Change,
+) -> Tested:
+    """The cheapest of those that leave least among all that are cheaper: the screen is no judge of its own."""
+    cheaper = [each for each in beam if each.cost < passed.cost - 0.05 and each.left <= max(LEFT, 2 * passed.left)]
+    likely = sorted(cheaper, key=lambda each: each.left)[:TESTS]
+    for each in sorted(likely, key=lambda each: each.cost):
+        trial = subject.test(stage, each.factors, anything)
+        if trial.enough:
+            return trial
+    return found
 
 
 def _pruned(subject: Subject, stage: Stage, found: Tested, anything: Change) -> Tested:
@@ -246,8 +266,18 @@ def wider(subject: Subject, beam: Sequence[Candidate]) -> list[Candidate]:
             if other.factors[0] not in seed.factors and seed.cells * other.cells < MOST_CELLS:
                 factors = tuple(sorted((*seed.factors, *other.factors)))
                 found.append((factors, numbered(seed.codes * other.cells + other.codes)))
-    least = min(each.left for each in seeds)
-    return [each for each in subject.candidates(found) if each.left < 0.99 * least]
+    return subject.candidates(found)
+
+
+def also(subject: Subject, factors: Factors) -> tuple[Concept, ...]:
+    """Other single concepts that tell its rows apart in the same way."""
+    if not factors:
+        return ()
+    lexicon, rows = subject.lexicon, subject.sampled
+    mine = first_numbered(lexicon.together(factors, rows))
+    others = [index for index in lexicon.known(subject.node.component) if (index,) != factors]
+    same = [index for index in others if torch.equal(first_numbered(lexicon.at(index, rows)), mine)]
+    return tuple(lexicon.concepts[index] for index in same)
 
 
 def _promise(candidate: Candidate) -> float:

@@ -13,6 +13,8 @@ from algoscope.model.component import Component
 
 MOST = 8
 """Sentences."""
+CLAUSES = 2
+"""The most concepts that one sentence tells."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ Numbered = tuple[int, Carried]
 
 def words(explanation: Explanation) -> tuple[Sentence, ...]:
     """Three to eight sentences: what is carried where, what is not understood, what is idle; last, how much
-    of the model that explains."""
+    of the model that explains. Of many nodes those of most effect are told, and the others counted."""
     numbered = list(enumerate(explanation.nodes))
     said = [each for each in numbered if each[1].explained]
     rest = [each for each in numbered if not each[1].explained]
@@ -43,13 +45,26 @@ def _carried(said: Sequence[Numbered], room: int) -> list[Sentence]:
     groups: dict[str, list[Numbered]] = {}
     for each in said:
         groups.setdefault(told(each[1]), []).append(each)
-    clauses = [
-        Sentence(
-            f"{listed(one.node for _, one in group)} {'carry' if len(group) > 1 else 'carries'} {concept}",
-            tuple(number for number, _ in group),
-        )
-        for concept, group in groups.items()
-    ]
+    ranked = sorted(groups.values(), key=_effect, reverse=True)
+    told_of = ranked if len(ranked) <= CLAUSES * room else ranked[: CLAUSES * (room - 1)]
+    clauses = [_alike(group) for group in groups.values() if group in told_of]
+    found = _sentences(clauses, room if told_of == ranked else room - 1)
+    return found if told_of == ranked else [*found, _others(ranked[len(told_of) :])]
+
+
+def _effect(group: Sequence[Numbered]) -> float:
+    return max(one.importance.kl for _, one in group)
+
+
+def _alike(group: Sequence[Numbered]) -> Sentence:
+    """The clause about nodes that carry the same."""
+    nodes = listed(one.node for _, one in group)
+    text = f"{nodes} {'carry' if len(group) > 1 else 'carries'} {told(group[0][1])}"
+    return Sentence(text, tuple(number for number, _ in group))
+
+
+def _sentences(clauses: Sequence[Sentence], room: int) -> list[Sentence]:
+    """One clause each, or more where there is no room for that."""
     count = min(room, len(clauses))
     cuts = [len(clauses) * index // count for index in range(count + 1)] if count else []
     return [_together(clauses[start:stop]) for start, stop in pairwise(cuts)]
@@ -60,15 +75,29 @@ def _together(clauses: Sequence[Sentence]) -> Sentence:
     return Sentence(_sentence(text), tuple(number for clause in clauses for number in clause.nodes))
 
 
+def _others(groups: Sequence[Sequence[Numbered]]) -> Sentence:
+    """How many nodes there is no room for."""
+    nodes = sorted(number for group in groups for number, _ in group)
+    what = "One more part of less effect carries" if len(nodes) == 1 else f"{len(nodes)} more parts carry"
+    less = "" if len(nodes) == 1 else ", each with less effect"
+    other = "another fact" if len(groups) == 1 else f"{len(groups)} other facts"
+    return Sentence(f"{what} {other}{less}.", tuple(nodes))
+
+
 def _in_part(rest: Sequence[Numbered]) -> list[Sentence]:
     """Of the nodes that are not explained, those of which a concept carries something."""
     some = [each for each in rest if _keeps_some(each[1])]
     if not some:
         return []
+    ranked = sorted(some, key=lambda each: each[1].importance.kl, reverse=True)
     clauses = [
-        f"{one.node} carries at least {one.concept} (keeps {percent(one.carried.mean)})" for _, one in some
+        f"{one.node} carries at least {one.concept} (keeps {percent(one.carried.mean)})"
+        for number, one in some
+        if (number, one) in ranked[:CLAUSES]
     ]
-    text = f"{'; '.join(clauses)}; the rest is not understood"
+    more = len(some) - len(clauses)
+    others = f", nor is all of {more} more with less effect" if more else ""
+    text = f"{'; '.join(clauses)}; the rest is not understood{others}"
     return [Sentence(_sentence(text), tuple(number for number, _ in some))]
 
 
@@ -102,11 +131,13 @@ def _tests(explanation: Explanation) -> tuple[Sentence, Sentence]:
     """How all inputs fare if every part is swapped, and how much of the model is explained."""
     flat, recursive = (explanation.survival[test].same for test in ("flat", "recursive"))
     label = explanation.survival["true label"].same
+    count = sum(bool(finer(each)) for each in explanation.nodes)
+    taken = f" (for {count} of the parts, on more than is told here)" if count else ""
     return (
         Sentence(
-            "Replacing every part's output by its output on other inputs that agree on what it carries "
-            f"leaves all answers of {percent(flat.mean)} of inputs as they were (recursively, with what each "
-            f"part reads replaced in the same way first: {percent(recursive.mean)})."
+            "Replacing every part's output by its output on other inputs that agree on what it carries"
+            f"{taken} leaves all answers of {percent(flat.mean)} of inputs as they were (recursively, with what "
+            f"each part reads replaced in the same way first: {percent(recursive.mean)})."
         ),
         Sentence(
             f"So {percent(explanation.explained)} of the model is explained, the weaker of the two. The true "
@@ -120,6 +151,12 @@ def told(one: Carried) -> str:
     if one.explained:
         return one.concept if one.factors else "nothing that matters alone"
     return f"at least {one.concept}" if _keeps_some(one) else "not understood"
+
+
+def finer(one: Carried) -> tuple[str, ...]:
+    """What else a node is taken to carry where all nodes are tested at once."""
+    known = {factor.name for factor in one.factors}
+    return tuple(factor.name for factor in one.refined if factor.name not in known)
 
 
 def listed(nodes: Iterable[Node]) -> str:

@@ -20,6 +20,8 @@ TOP = 26.0
 """Room for the names of places."""
 LETTERS, LINES = 24, 4
 """That fit into a box; a pointer on it is told the rest."""
+COLUMNS = 5
+"""That fit on a page."""
 STYLE = """
 svg:root { color-scheme: light dark; color: CanvasText; background: Canvas; }
 .explanation { font: 12px system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; }
@@ -67,14 +69,15 @@ class Box:
 
 def explanation_drawing(found: Explanation) -> Drawing:
     """What each node that matters carries; dashed where that is not all. Rows go up as the computation does,
-    places stand in the order in which they are first written at."""
-    places = list(dict.fromkeys(str(each.node.place) for each in found.nodes))
+    places stand in the order in which they are first written at. Of many those of most effect are shown."""
+    places = shown_places(found)
+    shown = [each for each in found.nodes if str(each.node.place) in places]
     lines = [
         f'<text class="place" x="{_left(at) + WIDTH / 2:.0f}" y="15">{_short(place)}</text>'
         for at, place in enumerate(places)
     ]
     y = TOP
-    for level in sorted({row(each.node.component) for each in found.nodes}, reverse=True):
+    for level in sorted({row(each.node.component) for each in shown}, reverse=True):
         depths = []
         for at, place in enumerate(places):
             below = y
@@ -84,6 +87,16 @@ def explanation_drawing(found: Explanation) -> Drawing:
             depths.append(below)
         y = max(depths) + GAP
     return Drawing(_svg(lines, _left(len(places)), y, found))
+
+
+def shown_places(found: Explanation) -> tuple[str, ...]:
+    """The places that the drawing has room for."""
+    worth: dict[str, float] = {}
+    for each in found.nodes:
+        place = str(each.node.place)
+        worth[place] = max(worth.get(place, 0.0), each.importance.kl)
+    most = sorted(worth, key=lambda place: worth[place], reverse=True)[:COLUMNS]
+    return tuple(place for place in worth if place in most)
 
 
 def row(component: Component) -> Row:

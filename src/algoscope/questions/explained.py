@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 from algoscope.errors import UserError
 from algoscope.explanation.explain import explain
 from algoscope.explanation.explanation import Carried, Explanation
-from algoscope.explanation.words import percent, told, words
-from algoscope.figures.explanation import explanation_drawing
+from algoscope.explanation.words import finer, percent, told, words
+from algoscope.figures.explanation import explanation_drawing, shown_places
 from algoscope.questions.bound import Exists, at_least
 from algoscope.questions.claim import Claim, Finding, all_missing
 from algoscope.questions.seen import Seen
@@ -47,6 +46,10 @@ BEYOND = Claim(
     Exists("a part that matters and carries what attention must have fetched"),
 )
 CLAIMS = (FLAT, RECURSIVE, NODES, NEEDED, BEYOND)
+BASELINES = ("true label", "most frequent")
+"""They answer, but have no probabilities."""
+ALSO = 3
+"""Concepts that are named beside the one that is taken, where all say the same."""
 METHOD = (
     "A part (a head, an MLP) at a place carries a fact about the input if only that decides what it does: in "
     "place of its output stands its output on another input that agrees on the fact and differs otherwise, "
@@ -98,7 +101,7 @@ def _needed(nodes: Sequence[Carried]) -> Finding:
         for each in nodes
         if each.explained
         for factor, need in zip(each.factors, each.needed, strict=True)
-        if math.isfinite(need)
+        if need is not None
     ]
     if not needs:
         return NEEDED.missing("no part was found to carry anything that inputs differ in alone")
@@ -125,24 +128,44 @@ def _nodes(found: Explanation) -> Table:
             told(each),
             each.bits,
             each.carried.mean,
-            ", ".join(f"{need:.2f}" if math.isfinite(need) else "–" for need in each.needed),
+            ", ".join("–" if need is None else f"{need:.2f}" for need in each.needed),
             each.importance.kl,
-            ", ".join(concept.name for concept in each.also),
+            ", ".join(finer(each)),
+            _also(each),
         )
         for number, each in enumerate(found.nodes, start=1)
     )
     return Table(
-        ("", "part", "carries", "bits", "kept", "needed", "worth", "the same on every input"),
+        (
+            "",
+            "part",
+            "carries",
+            "bits",
+            "kept",
+            "needed",
+            "worth",
+            "with all others: also",
+            "the same on every input",
+        ),
         rows,
         "Every part that matters. Kept: how much of its effect stays when its output is another input's that "
         "agrees on what it carries; 1 is all. Needed: for each fact, how much is lost when only that one is "
-        "another. Worth: KL from the model's answers, in nats, with any other input's output in its place.",
+        "another. Worth: KL from the model's answers, in nats, with any other input's output in its place. "
+        "With all others: what it is taken to carry beyond that where all parts are replaced at once.",
     )
+
+
+def _also(one: Carried) -> str:
+    """A few of the concepts that say the same, for there may be dozens."""
+    more = len(one.also) - ALSO
+    names = [concept.name for concept in one.also[:ALSO]]
+    return ", ".join([*names, f"{more} more"] if more > 0 else names)
 
 
 def _tests(found: Explanation) -> Table:
     rows = tuple(
-        (test, one.same.mean, one.accuracy.mean, one.kl.mean) for test, one in found.survival.items()
+        (test, one.same.mean, one.accuracy.mean, None if test in BASELINES else one.kl.mean)
+        for test, one in found.survival.items()
     )
     lost = [f"{node} ({percent(back)})" for node, back in found.worst if back > 0]
     most = f" Recursively, most is won back by leaving alone: {', '.join(lost)}." if lost else ""
@@ -158,11 +181,14 @@ def _tests(found: Explanation) -> Table:
 def _drawn(found: Explanation) -> tuple[Illustration, ...]:
     if not found.nodes:
         return ()
+    places = {str(each.node.place) for each in found.nodes}
+    left = len(places) - len(shown_places(found))
+    others = f" {left} more places, at which parts have less effect, are in the table alone." if left else ""
     return (
         Illustration(
             explanation_drawing(found),
             "What each part carries, place by place; dashed where that is not all. "
             f"{len(found.idle)} others are idle. Rows go up in the order of the computation: the heads of a "
-            "layer (blue), then its MLP (orange).",
+            f"layer (blue), then its MLP (orange).{others}",
         ),
     )

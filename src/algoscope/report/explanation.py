@@ -15,7 +15,7 @@ from algoscope.discovery.effects import Interval
 from algoscope.errors import printable
 from algoscope.explanation.explanation import Carried, Explanation, Survival
 from algoscope.explanation.places import Node
-from algoscope.explanation.words import percent, told, words
+from algoscope.explanation.words import finer, percent, told, words
 from algoscope.figures.explanation import explanation_drawing
 
 TESTS = ("flat", "recursive", "tables", "heads")
@@ -68,7 +68,8 @@ def _node(one: Carried) -> dict[str, object]:
         "concept": one.concept if one.factors else None,
         "bits": one.bits,
         "carried": _finite(one.carried.mean),
-        "needed": {factor.name: _finite(need) for factor, need in zip(one.factors, one.needed, strict=True)},
+        "refined": [factor.name for factor in one.refined],
+        "needed": {factor.name: need for factor, need in zip(one.factors, one.needed, strict=True)},
         "importance": {"kl": one.importance.kl, "changed": one.importance.changed},
         "explained": one.explained,
         "also": [concept.name for concept in one.also],
@@ -92,13 +93,14 @@ def _finite(value: float) -> float | None:
 def nodes_table(found: Explanation) -> Table:
     """A line for each node that matters, with what shows what it carries."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("", "node", "carries"):
-        table.add_column(heading, justify="left" if heading else "right")
-    for heading in ("bits", "kept", "needed", "worth"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in ("", "node", "carries", "bits", "kept", "needed", "worth", "with all others: also"):
+        text = heading in ("node", "carries", "with all others: also")
+        table.add_column(heading, justify="left" if text else "right", no_wrap=not text)
     for number, each in enumerate(found.nodes, start=1):
         texts = str(number), str(each.node), told(each), f"{each.bits:.1f}", _share(each.carried)
-        table.add_row(*map(_text, (*texts, _needed(each), f"{each.importance.kl:.3g}")))
+        table.add_row(
+            *map(_text, (*texts, _needed(each), f"{each.importance.kl:.3g}", ", ".join(finer(each))))
+        )
     return table
 
 
@@ -110,7 +112,9 @@ def survival_table(found: Explanation) -> Table:
     for test in (*TESTS, *BASELINES):
         if test in found.survival:
             one = found.survival[test]
-            shares = _share(one.same), percent(one.accuracy.mean), f"{one.kl.mean:.3g}"
+            # A baseline's probabilities are made up.
+            kl = f"{one.kl.mean:.3g}" if test in TESTS else "–"
+            shares = _share(one.same), percent(one.accuracy.mean), kl
             table.add_row(*map(_text, (test, *shares)))
     return table
 
@@ -138,7 +142,7 @@ def _share(interval: Interval) -> str:
 
 
 def _needed(one: Carried) -> str:
-    return ", ".join(percent(need) if math.isfinite(need) else "–" for need in one.needed) or "–"
+    return ", ".join("–" if need is None else percent(need) for need in one.needed) or "–"
 
 
 def _text(text: str) -> Text:
