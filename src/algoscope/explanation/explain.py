@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from algoscope.errors import UserError
 from algoscope.explanation.baselines import baselines
+from algoscope.explanation.coarser import coarser
 from algoscope.explanation.explanation import Explanation
 from algoscope.explanation.flat import Flat, flat
 from algoscope.explanation.importance import Importances, importances, swapped
@@ -162,7 +163,8 @@ def alone(shop: Workshop) -> dict[Node, Tested]:
             for node in [each for each in shop.rows if each.component == component]:
                 if node not in shop.importances.idle:
                     read = [] if component.head else _read(shop, node, found)
-                    found[node] = search(shop.subject(node), stage, read)
+                    asked = shop.subject(node)
+                    found[node] = coarser(asked, stage, search(asked, stage, read))
                     shop.tell(f"{node}: {shop.lexicon.concept(found[node].factors).name}")
     return found
 
