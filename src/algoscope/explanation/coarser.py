@@ -78,6 +78,8 @@ def _factors(subject: Subject, fine: Factors, classes: Int[Tensor, "sample"]) ->
         here = lexicon.at(index, rows)
         if abs(entropy(here) - bits) < 1e-6 and torch.equal(first_numbered(here), wanted):
             return (index,)
+    if len(fine) == 1:
+        fine = lexicon.made_of.get(fine[0], fine)
     concept = lexicon.concept(fine)
     return (lexicon.add(merged(concept, table(concept.of(lexicon.inputs)[rows], classes)), fine),)
 
@@ -102,7 +104,7 @@ def _joined(apart: Float[Tensor, "value value"]) -> list[tuple[int, int]]:
 def _apart(subject: Subject, stage: Stage, codes: Int[Tensor, "sample"], cells: int) -> Float[Tensor, "value value"]:
     """How much happens if two values stand for each other, of what happens with any two.
 
-    Beyond what happens where a value stands for itself. Infinite for two that were never tried.
+    Beyond what happens where a value stands for itself. Two that were never tried are taken to be just alike.
     """
     generator = Generator().manual_seed(subject.seed)
     sums, count = torch.zeros(2, cells, cells, dtype=torch.float64), torch.zeros(cells, cells, dtype=torch.float64)
@@ -120,7 +122,7 @@ def _apart(subject: Subject, stage: Stage, codes: Int[Tensor, "sample"], cells: 
     others = ~torch.eye(cells, dtype=torch.bool)
     usual = sums[:, others].sum(1) / count[others].sum().clamp(min=1)
     apart = (excess / usual.clamp(min=1e-6)[:, None, None]).amax(0)
-    return apart.masked_fill(count == 0, float("inf"))
+    return apart.masked_fill(count == 0, ALIKE)
 
 
 def _exchanged(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -28,6 +29,7 @@ FACTORS = 5
 """The most concepts that are taken together."""
 TESTS = 10
 """Interventions at each number of concepts."""
+FEWEST = 5
 BEAM = 4
 MOST_CELLS = 2_000_000
 WIDE = 120
@@ -129,8 +131,7 @@ class Subject:
     @cached_property
     def common(self) -> Bool[Tensor, "tested"]:
         """Of the rows that are tried: whether many rows see the same as this one."""
-        found, count = self.rows.identity[self.sample].unique(return_inverse=True, return_counts=True)[1:]
-        return count[found[: self.rows.tested]] >= COMMON
+        return _common(self.rows.identity[self.sample])[: self.rows.tested]
 
     @cached_property
     def seen(self) -> Bool[Tensor, "batch seq"]:
@@ -190,7 +191,7 @@ def subject(
     screened = _unlike(own.identity, generator)
     axes = directions(sensitivity[:, own.where[: sensitivity.shape[1]]].flatten(0, 1))
     clean = pool.value(node.component)[own.where][screened]
-    return Subject(node, lexicon, own, sample, Screen(clean @ axes), screened, seed)
+    return Subject(node, lexicon, own, sample, Screen(clean @ axes, _common(own.identity)[screened]), screened, seed)
 
 
 def search(
@@ -240,6 +241,9 @@ def _cheapest(
             frontier.append(each)
     count = min(TESTS, len(frontier))
     thinned = [frontier[-1 - (index * len(frontier)) // count] for index in range(count)]
+    # Those that leave least are tried in any case: the screen may take one cheap concept for perfect.
+    others = (each for each in sorted(beam, key=_promise) if each not in thinned)
+    thinned += islice(others, max(0, FEWEST - count))
     tried = []
     for each in sorted(thinned, key=lambda each: each.cost):
         tried.append(subject.test(stage, each.factors, anything))
@@ -316,6 +320,12 @@ def first_numbered(codes: Int[Tensor, "row"]) -> Int[Tensor, "row"]:
     rank = torch.empty_like(first)
     rank[first.argsort()] = torch.arange(len(values))
     return rank[found].int()
+
+
+def _common(identity: Int[Tensor, "row"]) -> Bool[Tensor, "row"]:
+    """Which rows see what many others do."""
+    found, count = identity.unique(return_inverse=True, return_counts=True)[1:]
+    return count[found] >= COMMON
 
 
 def _share(which: Bool[Tensor, "row"]) -> float:
