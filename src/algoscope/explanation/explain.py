@@ -16,16 +16,17 @@ from algoscope.explanation.explanation import Explanation
 from algoscope.explanation.flat import Flat, flat
 from algoscope.explanation.importance import Importances, importances, swapped
 from algoscope.explanation.inputs import read_inputs
+from algoscope.explanation.joint import Swaps
 from algoscope.explanation.lexicon import Factors, Lexicon
 from algoscope.explanation.library.every import concepts
-from algoscope.explanation.measured import Fresh, joint, stage_by_node
+from algoscope.explanation.measured import Fresh, joint, losing, stage_by_node
 from algoscope.explanation.places import Node
 from algoscope.explanation.pool import Pool, fill, room
 from algoscope.explanation.rows import Rows, rows
 from algoscope.explanation.screen import sensitivities
 from algoscope.explanation.search import Subject, Tested, also, search, subject, wider
 from algoscope.explanation.trial import Bench, Stage, first_stage, stages
-from algoscope.model.component import heads_and_mlps
+from algoscope.model.component import Component, heads_and_mlps
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.answers import right
 from algoscope.tasks.task import Examples, Task
@@ -36,11 +37,15 @@ SENSED = 512
 """Inputs on which it is measured what later parts read."""
 LOSS = 0.01
 """Share of inputs: what loses less in a joint test is left as it is."""
+FLAT = 800
+"""Inputs on which the flat test is made: it is a sum, and cheap."""
 ROUNDS = 12
 GAIN = 0.004
 """Share of inputs that a finer concept has to win back."""
 ADDED = 60
 """Concepts that are tried beside what a node carries."""
+SUSPECTS = 6
+"""Nodes that carry least, of which it is measured what they lose in the recursive test."""
 FEWEST = 60
 MEASURED = 1000
 """Other inputs, on which what was found is measured."""
@@ -53,7 +58,7 @@ class Workshop:
     bench: Bench
     lexicon: Lexicon
     importances: Importances
-    sensitivity: dict[object, Tensor]
+    sensitivity: dict[Component, Tensor]
     rows: dict[Node, Rows]
     seed: int
     tell: Callable[[str], None] = field(default=lambda doing: None)
@@ -124,11 +129,13 @@ def _measured(
     ]
     pool = fresh.bench.pool
     everywhere = {node: factors.get(node, ()) for node in shop.rows}
+    swaps = Swaps.drawn(pool, fresh.codes(everywhere), fresh.seed)
+    suspects = sorted(nodes, key=lambda each: each.carried.mean)[:SUSPECTS]
     return Explanation(
         tuple(nodes),
         tuple(node for node in shop.rows if node not in found),
-        {**joint(fresh, everywhere), **baselines(pool)},
-        (),
+        {**joint(fresh, swaps), **baselines(pool)},
+        losing(fresh, swaps, [each.node for each in suspects]),
         float(right(pool.logits, pool.examples.labels).double().mean()),
         len(pool.examples),
         seconds,
@@ -172,13 +179,11 @@ def alone(shop: Workshop) -> dict[Node, Tested]:
 def _read(shop: Workshop, node: Node, found: dict[Node, Tested]) -> list[Factors]:
     """What earlier nodes carry at the same places."""
     here = shop.rows[node].where
-    return [
-        tested.factors for other, tested in found.items() if bool((shop.rows[other].where | ~here).all())
-    ]
+    return [tested.factors for other, tested in found.items() if bool((shop.rows[other].where | ~here).all())]
 
 
 def recursively(shop: Workshop, factors: dict[Node, Factors]) -> dict[Node, Factors]:
-    """The same, finer where the recursive test needs it: each node in turn, with all earlier ones scrubbed."""
+    """The same, finer where the recursive test needs it: node by node, all earlier ones scrubbed."""
     generator = Generator().manual_seed(shop.seed)
     refined = dict(factors)
     stage: Stage | None = first_stage(shop.bench)
@@ -197,18 +202,24 @@ def recursively(shop: Workshop, factors: dict[Node, Factors]) -> dict[Node, Fact
 def jointly(shop: Workshop, factors: dict[Node, Factors]) -> dict[Node, Factors]:
     """The same, finer where the flat test needs it: one factor more to one node at a time."""
     refined = dict(factors)
-    now = flat(shop.bench, shop.rows)
+    bench = Bench.of(shop.pool, FLAT)
+    own = {node: rows(shop.pool, node.place, len(bench)) for node in shop.rows}
+    now = flat(bench, own)
     clean = dict(now.written)
-    for node in shop.rows:
+    for node in own:
         codes = shop.codes(node, refined.get(node, ()))
-        now = now.with_node(node, now.swapped(node, shop.rows[node], codes, shop.seed))
+        now = now.with_node(node, now.swapped(node, own[node], codes, shop.seed))
     for _ in range(ROUNDS):
         loss = now.change()
         if loss.changed <= LOSS:
             break
         gains = {node: now.with_node(node, clean[node]).change().changed for node in factors}
         for node in sorted(gains, key=lambda each: gains[each]):
-            finer = _finer(shop, now, node, refined[node]) if gains[node] < loss.changed - GAIN else None
+            finer = (
+                _finer(shop, now, node, own[node], refined[node])
+                if gains[node] < loss.changed - GAIN
+                else None
+            )
             if finer is not None:
                 refined[node], now = finer
                 break
@@ -217,11 +228,11 @@ def jointly(shop: Workshop, factors: dict[Node, Factors]) -> dict[Node, Factors]
     return refined
 
 
-def _finer(shop: Workshop, now: Flat, node: Node, factors: Factors) -> tuple[Factors, Flat] | None:
+def _finer(shop: Workshop, now: Flat, node: Node, own: Rows, factors: Factors) -> tuple[Factors, Flat] | None:
     """The concept to add to a node's that helps most in the flat test; None if none does."""
     best, least = None, now.change().changed - GAIN
     for other in _additions(shop, node, factors):
-        written = now.swapped(node, shop.rows[node], shop.codes(node, other), shop.seed)
+        written = now.swapped(node, own, shop.codes(node, other), shop.seed)
         trial = now.with_node(node, written)
         changed = trial.change().changed
         if changed <= least:

@@ -1,4 +1,4 @@
-"""What was found of a model: which node carries which concept, and how much of the behaviour that explains."""
+"""What was found of a model: which node carries which concept, and how much of its behaviour that is."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from algoscope.discovery.effects import Interval, intervals
 from algoscope.explanation.concepts import Concept
 from algoscope.explanation.explanation import Carried, Survival
-from algoscope.explanation.joint import Codes, Swaps, replay
+from algoscope.explanation.joint import Codes, Replaced, Swaps, replay
 from algoscope.explanation.lexicon import Factors, Lexicon, entropy
 from algoscope.explanation.partners import partners
 from algoscope.explanation.places import Node
@@ -37,7 +37,9 @@ class Fresh:
     def rows(self, node: Node) -> Rows:
         return rows(self.bench.pool, node.place, len(self.bench))
 
-    def carried(self, node: Node, found: Tested, refined: Factors, also: tuple[Concept, ...], stage: Stage) -> Carried:
+    def carried(
+        self, node: Node, found: Tested, refined: Factors, also: tuple[Concept, ...], stage: Stage
+    ) -> Carried:
         """A node with all that is measured of it, in the model's own run at `stage`."""
         own = self.rows(node)
         generator = Generator().manual_seed(self.seed)
@@ -103,21 +105,36 @@ class Moved:
     alone: float
 
 
-def survival(logits: Float[Tensor, "row class"], own: Float[Tensor, "row class"], examples: Examples) -> Survival:
+def survival(
+    logits: Float[Tensor, "row class"], own: Float[Tensor, "row class"], examples: Examples
+) -> Survival:
     """How much of the model's behaviour is left in these answers."""
-    exact = torch.stack([right(logits, examples.labels).double(), divergence(logits, own, examples.sets).double()])
+    exact = torch.stack(
+        [right(logits, examples.labels).double(), divergence(logits, own, examples.sets).double()]
+    )
     accuracy, kl = intervals(exact, examples)
     return Survival(_mean(same_inputs(logits, own, examples).double()), accuracy, kl)
 
 
-def joint(fresh: Fresh, factors: Mapping[Node, Factors]) -> dict[str, Survival]:
+def joint(fresh: Fresh, swaps: Swaps) -> dict[str, Survival]:
     """The flat and the recursive test of all nodes at once."""
     pool = fresh.bench.pool
-    swaps = Swaps.drawn(pool, fresh.codes(factors), fresh.seed)
     return {
         name: survival(replay(pool, replaced), pool.logits, pool.examples)
         for name, replaced in (("flat", swaps.flat), ("recursive", swaps.recursive))
     }
+
+
+def losing(fresh: Fresh, swaps: Swaps, nodes: Sequence[Node]) -> tuple[tuple[Node, float], ...]:
+    """Each node with the share of inputs won back in the recursive test if it keeps its own output."""
+    pool = fresh.bench.pool
+
+    def same(replaced: Replaced) -> float:
+        return float(same_inputs(replay(pool, replaced), pool.logits, pool.examples).double().mean())
+
+    whole = same(swaps.recursive)
+    won = [(node, same(swaps.leaving(node).recursive) - whole) for node in nodes]
+    return tuple(sorted(won, key=lambda pair: -pair[1]))
 
 
 def _mean(values: Float[Tensor, "batch"]) -> Interval:
@@ -130,4 +147,3 @@ def _mean(values: Float[Tensor, "batch"]) -> Interval:
 def stage_by_node(bench: Bench, nodes: Mapping[Node, Tested]) -> list[tuple[Node, Stage]]:
     """Each node with the stage of the model's own run at which it puts out."""
     return [(node, stage) for stage in stages(bench) for node in nodes if stage.here(node.component)]
-
