@@ -76,6 +76,10 @@ class Lexicon:
         """What these say together."""
         return reduce(both, (self.concepts[index] for index in factors)) if factors else NOTHING
 
+    def finer(self, factors: Factors) -> Factors:
+        """The same with each concept that was added told as finely as those that it was made of."""
+        return tuple(sorted({one for each in factors for one in self.made_of.get(each, (each,))}))
+
     def price(self, factors: Factors) -> int:
         """Of how many primitives it is built."""
         return sum(self.concepts[index].price for index in factors)

@@ -207,9 +207,10 @@ def search(
         return anything
     best = [anything]
     if start:
-        best.append(subject.test(stage, start, anything.change))
-        if best[-1].passes:
-            return best[-1]
+        for factors in dict.fromkeys((start, subject.lexicon.finer(start))):
+            best.append(subject.test(stage, factors, anything.change))
+            if best[-1].passes:
+                return best[-1]
         beam = wider(subject, subject.joined(start))
     else:
         more = [each for factors in inherited if len(factors) > 1 for each in subject.joined(factors)]
