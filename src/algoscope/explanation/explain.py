@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from algoscope.errors import UserError
 from algoscope.explanation.baselines import baselines
+from algoscope.explanation.coarser import coarser
 from algoscope.explanation.explanation import Explanation
 from algoscope.explanation.flat import Flat, flat
 from algoscope.explanation.importance import Importances, importances, swapped
@@ -169,7 +170,8 @@ def alone(shop: Workshop) -> dict[Node, Tested]:
             for node in [each for each in shop.rows if each.component == component]:
                 if node not in shop.importances.idle:
                     read = [] if component.head else _read(shop, node, found)
-                    found[node] = search(shop.subject(node), stage, read)
+                    asked = shop.subject(node)
+                    found[node] = coarser(asked, stage, search(asked, stage, read))
                     shop.tell(f"{node}: {shop.lexicon.concept(found[node].factors).name}")
     return found
 
@@ -186,13 +188,14 @@ def recursively(shop: Workshop, factors: dict[Node, Factors]) -> dict[Node, Fact
     refined = dict(factors)
     stage: Stage | None = first_stage(shop.bench)
     while stage is not None:
-        for component in filter(stage.here, heads_and_mlps(shop.pool.model.config)):
-            for node in [each for each in shop.rows if each.component == component]:
-                if node not in shop.importances.idle:
-                    found = search(shop.subject(node), stage, (), refined.get(node, ()))
-                    if found.factors:
-                        refined[node] = found.factors
-                stage = swapped(stage, node, shop.codes(node, refined.get(node, ())), generator)
+        here = [node for node in shop.rows if stage.here(node.component)]
+        # The idle first: of parts that do one thing together, those that matter are to stand in for them.
+        for node in sorted(here, key=lambda node: (node not in shop.importances.idle, node.component)):
+            if node not in shop.importances.idle:
+                found = search(shop.subject(node), stage, (), refined.get(node, ()))
+                if found.factors:
+                    refined[node] = found.factors
+            stage = swapped(stage, node, shop.codes(node, refined.get(node, ())), generator)
         stage = stage.next()
     return refined
 

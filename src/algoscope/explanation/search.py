@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -28,6 +29,7 @@ FACTORS = 5
 """The most concepts that are taken together."""
 TESTS = 10
 """Interventions at each number of concepts."""
+FEWEST = 5
 BEAM = 4
 MOST_CELLS = 2_000_000
 WIDE = 120
@@ -44,6 +46,10 @@ SLACK_CHANGED = 0.01
 """Share of inputs that may be answered otherwise."""
 ALONE = 0.2
 """Share of rows for which there may be no partner."""
+COMMON = 8
+"""Rows that see the same, from which on that is common."""
+DOUBT = 1.0
+"""Bits that a concept must be cheaper by to be taken before one that leaves no variance, if it leaves all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +79,9 @@ class Tested:
     """The same with nothing kept."""
     alone: float
     """Share of rows that no other row agrees with."""
+    untried: float
+    """The same without those whose like is common: where a concept says all that a node can have seen, it
+    is carried for want of an alternative, not because nothing was tried."""
 
     @property
     def carried(self) -> float:
@@ -83,16 +92,21 @@ class Tested:
     def lost(self) -> float:
         """How much is lost, of what nothing at all would lose: the worse of answers and distributions."""
         kl = self.change.kl / max(self.anything.kl, 0.02)
-        return max(kl, self.change.changed / max(self.anything.changed, 0.01)) + self.alone
+        return max(kl, self.change.changed / max(self.anything.changed, 0.01)) + self.untried
 
     @property
-    def enough(self) -> bool:
-        """Whether the concept explains the node."""
+    def passes(self) -> bool:
+        """Whether nothing speaks against the concept explaining the node."""
         return (
             self.change.kl <= max(SLACK_KL * self.anything.kl, 0.002)
             and self.change.changed <= max(SLACK_CHANGED, 0.02 * self.anything.changed)
-            and self.alone <= ALONE
+            and self.untried <= ALONE
         )
+
+    @property
+    def enough(self) -> bool:
+        """Whether the concept explains the node, and that could have turned out otherwise."""
+        return self.passes and self.alone <= ALONE
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +127,11 @@ class Subject:
     def sampled(self) -> Bool[Tensor, "batch seq"]:
         """Where the rows are that partners are drawn from."""
         return _mask(self.rows.where, self.sample)
+
+    @cached_property
+    def common(self) -> Bool[Tensor, "tested"]:
+        """Of the rows that are tried: whether many rows see the same as this one."""
+        return _common(self.rows.identity[self.sample])[: self.rows.tested]
 
     @cached_property
     def seen(self) -> Bool[Tensor, "batch seq"]:
@@ -141,8 +160,10 @@ class Subject:
         values = stage.value(component)[self.sampled][torch.where(alone, wanted, other)]
         where = self.rows.where[: len(stage.bench)]
         change = stage.change_if(component, where, values).less(stage.change)
-        share = float(alone.double().mean())
-        return Tested(factors, entropy(codes), change, anything or change, share)
+        untried = alone & ~self.common
+        return Tested(
+            factors, entropy(codes), change, anything or change, _share(alone), _share(untried)
+        )
 
     def candidates(self, found: Sequence[tuple[Factors, Tensor]]) -> list[Candidate]:
         """Screened, each partition once."""
@@ -170,7 +191,7 @@ def subject(
     screened = _unlike(own.identity, generator)
     axes = directions(sensitivity[:, own.where[: sensitivity.shape[1]]].flatten(0, 1))
     clean = pool.value(node.component)[own.where][screened]
-    return Subject(node, lexicon, own, sample, Screen(clean @ axes), screened, seed)
+    return Subject(node, lexicon, own, sample, Screen(clean @ axes, _common(own.identity)[screened]), screened, seed)
 
 
 def search(
@@ -186,9 +207,10 @@ def search(
         return anything
     best = [anything]
     if start:
-        best.append(subject.test(stage, start, anything.change))
-        if best[-1].enough:
-            return best[-1]
+        for factors in dict.fromkeys((start, subject.lexicon.finer(start))):
+            best.append(subject.test(stage, factors, anything.change))
+            if best[-1].passes:
+                return best[-1]
         beam = wider(subject, subject.joined(start))
     else:
         more = [each for factors in inherited if len(factors) > 1 for each in subject.joined(factors)]
@@ -220,10 +242,13 @@ def _cheapest(
             frontier.append(each)
     count = min(TESTS, len(frontier))
     thinned = [frontier[-1 - (index * len(frontier)) // count] for index in range(count)]
+    # Those that leave least are tried in any case: the screen may take one cheap concept for perfect.
+    others = (each for each in sorted(beam, key=_promise) if each not in thinned)
+    thinned += islice(others, max(0, FEWEST - count))
     tried = []
     for each in sorted(thinned, key=lambda each: each.cost):
         tried.append(subject.test(stage, each.factors, anything))
-        if tried[-1].enough:
+        if tried[-1].passes:
             return _cheaper(subject, stage, beam, each, tried[-1], anything), tried
     return None, tried
 
@@ -237,11 +262,16 @@ def _cheaper(
     anything: Change,
 ) -> Tested:
     """The cheapest of those that leave least among all that are cheaper: the screen is no judge of its own."""
-    cheaper = [each for each in beam if each.cost < passed.cost - 0.05 and each.left <= max(LEFT, 2 * passed.left)]
+    most = passed.cost + DOUBT * passed.left - 0.05
+    cheaper = [
+        each
+        for each in beam
+        if each.cost + DOUBT * each.left < most and each.left <= max(LEFT, 2 * passed.left)
+    ]
     likely = sorted(cheaper, key=lambda each: each.left)[:TESTS]
     for each in sorted(likely, key=lambda each: each.cost):
         trial = subject.test(stage, each.factors, anything)
-        if trial.enough:
+        if trial.passes:
             return trial
     return found
 
@@ -252,7 +282,7 @@ def _pruned(subject: Subject, stage: Stage, found: Tested, anything: Change) -> 
         rest = tuple(each for each in found.factors if each != factor)
         if rest:
             fewer = subject.test(stage, rest, anything)
-            if fewer.enough:
+            if fewer.passes:
                 found = fewer
     return found
 
@@ -291,6 +321,16 @@ def first_numbered(codes: Int[Tensor, "row"]) -> Int[Tensor, "row"]:
     rank = torch.empty_like(first)
     rank[first.argsort()] = torch.arange(len(values))
     return rank[found].int()
+
+
+def _common(identity: Int[Tensor, "row"]) -> Bool[Tensor, "row"]:
+    """Which rows see what many others do."""
+    found, count = identity.unique(return_inverse=True, return_counts=True)[1:]
+    return count[found] >= COMMON
+
+
+def _share(which: Bool[Tensor, "row"]) -> float:
+    return float(which.double().mean())
 
 
 def _mask(where: Tensor, which: Tensor) -> Tensor:
