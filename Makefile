@@ -17,8 +17,8 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Peers live in environments of their own. About 4 GB and 10 minutes the first time.
-bench: $(READY) .venv-bench-tl2/.ready .venv-bench-tl4/.ready
+# Peers live in environments of their own. About 6 GB and 15 minutes the first time.
+bench: $(READY) .venv-bench-tl2/.ready .venv-bench-tl4/.ready .venv-bench-ac/.ready
 	$(BIN)/python benchmarks/forward.py
 	$(BIN)/python benchmarks/sweep.py
 	$(BIN)/python benchmarks/neurons_memory.py
@@ -29,12 +29,18 @@ bench: $(READY) .venv-bench-tl2/.ready .venv-bench-tl4/.ready
 	$(BIN)/python benchmarks/same_cells.py
 
 clean:
-	rm -rf .venv .venv-bench-tl2 .venv-bench-tl4 algoscope-out
+	rm -rf .venv .venv-bench-tl2 .venv-bench-tl4 .venv-bench-ac algoscope-out
 
 $(READY): pyproject.toml constraints.txt requirements-dev.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt setuptools wheel
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable . --requirement requirements-dev.txt
+	touch $@
+
+.venv-bench-ac/.ready: benchmarks/requirements-ac.txt benchmarks/requirements-ac-alone.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --requirement benchmarks/requirements-ac.txt
+	$(@D)/bin/pip install --quiet --no-deps --requirement benchmarks/requirements-ac-alone.txt
 	touch $@
 
 .venv-bench-%/.ready: benchmarks/requirements-%.txt

@@ -2,31 +2,38 @@
 
     python benchmarks/circuits.py
 
-Then the cost of three methods on random models, against their heads and their layers.
+Then single edges, EAP and a search beside auto-circuit's, where `make .venv-bench-ac/.ready` has installed
+it, and the cost of three methods on random models, against their heads and their layers.
 """
 
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
 import torch
-from measure import Contender, race, report, timed
+from measure import Contender, Peer, race, report, timed
 from plain import Plain
-from workload import RESULTS, bracket_workload
+from safetensors.torch import save_file
+from workload import HERE, RESULTS, bracket_workload
 
 import algoscope
 from algoscope.discovery.circuits.contrast import Contrast, resampled
 from algoscope.discovery.circuits.exact import exact
 from algoscope.discovery.circuits.find import contrasts, find
-from algoscope.discovery.circuits.gradients import eap_ig_inputs
+from algoscope.discovery.circuits.gradients import eap, eap_ig_inputs
+from algoscope.discovery.circuits.graph import Graph
 from algoscope.discovery.circuits.pruning import pruning
-from algoscope.discovery.circuits.scores import Method
+from algoscope.discovery.circuits.scores import Method, Scores
+from algoscope.model.component import POSITION
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
 from algoscope.tasks import registry
-from algoscope.tasks.brackets import Brackets
+from algoscope.tasks.brackets import PAD, Brackets
 from algoscope.tasks.task import Examples
 
 PAIRS, ROUNDS = 100, 3
@@ -37,7 +44,7 @@ METHODS: dict[str, Method] = {"exact": exact, "EAP-IG (inputs)": eap_ig_inputs, 
 
 def main() -> None:
     torch.set_num_threads(2)
-    results = {"exact": edges(), "searches": searches(), "cost": cost()}
+    results = {"exact": edges(), "auto-circuit": autocircuit(), "searches": searches(), "cost": cost()}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "circuits.json").write_text(json.dumps(results, indent=1) + "\n")
 
@@ -67,6 +74,62 @@ def edges() -> dict[str, object]:
     others = race(contenders, ROUNDS)
     title = f"{count} single edges, {PAIRS} pairs"
     return {"edges": count, **report(title, contenders, "algoscope", others)}
+
+
+def autocircuit(pairs: int = PAIRS, rounds: int = ROUNDS) -> dict[str, object]:
+    """Three methods next to auto-circuit's, which knows no padding: on pairs of the greatest length.
+
+    ACDC runs at one threshold, pruning at all that matter: it ranks every edge.
+    """
+    python = HERE.parent / ".venv-bench-ac/bin/python"
+    if not python.exists():
+        return {}
+    model = bracket_workload().model
+    examples, partners = Brackets().contrasts(50 * pairs, 0)
+    full = ((examples.tokens != PAD) & (partners.tokens != PAD)).all(1).nonzero()[:pairs, 0]
+    contrast = resampled(model, examples[full], partners[full])
+    state = {name: value.contiguous() for name, value in model.state_dict().items()}
+    path = Path(tempfile.mkdtemp()) / "pairs.safetensors"
+    save_file(pairs_of(contrast, partners[full]) | state, path)
+    peer = Peer(python, HERE / "peer_autocircuit.py", path)
+    found: dict[str, object] = {"version": peer.version, "pairs": len(full)}
+    for name, method in (("exact", exact), ("eap", eap), ("acdc", pruning)):
+        theirs = Contender(f"auto-circuit {peer.version}", peer.once(name))
+        contenders = [Contender("algoscope", timed(partial(method, contrast))), theirs]
+        others = race(contenders, rounds)
+        found[name] = {**report(f"{name}, {len(full)} pairs", contenders, "algoscope", others)}
+    found["difference"] = {
+        name: difference(contrast.graph, method(contrast), peer.ask(f"{name} scores")["scores"])
+        for name, method in (("exact", exact), ("eap", eap))
+    }
+    print("largest difference of scores, as a share of the largest score:", found["difference"])
+    peer.close()
+    return found
+
+
+def pairs_of(contrast: Contrast, partners: Examples) -> dict[str, torch.Tensor]:
+    """What auto-circuit needs to know of pairs, with the answer that is right and the partner's."""
+    examples = contrast.patched.examples
+    return {
+        "clean": examples.tokens.contiguous(),
+        "corrupt": partners.tokens.contiguous(),
+        "answers": examples.labels.contiguous(),
+        "wrong_answers": partners.labels.contiguous(),
+    }
+
+
+def difference(graph: Graph, ours: Scores, theirs: list[list[str | float]]) -> float:
+    """How far two scores of one edge are apart at most, as a share of the largest score.
+
+    Where a pair has the same positions, all that auto-circuit's first node carries is in the tokens.
+    """
+    named = {
+        (str(edge.sender), str(edge.receiver), edge.input): number for edge, number in graph.index.items()
+    }
+    numbers = [named[sender, receiver, letter] for sender, receiver, letter, _ in theirs]
+    assert len(set(numbers)) == len(named) - sum(edge.sender == POSITION for edge in graph.edges)
+    values = torch.tensor([value for *_, value in theirs], dtype=ours.each.dtype)
+    return float((ours.each[numbers] - values).abs().max() / ours.each.max())
 
 
 def searches() -> dict[str, float]:

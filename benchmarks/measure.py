@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from statistics import median
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -52,23 +53,24 @@ class Peer:
         self.version = self._answer()["version"]
 
     def once(self, task: str) -> Callable[[], float]:
-        def ask() -> float:
-            assert self.process.stdin is not None
-            self.process.stdin.write(task + "\n")
-            self.process.stdin.flush()
-            return float(self._answer()["seconds"])
+        return lambda: float(self.ask(task)["seconds"])
 
-        return ask
+    def ask(self, task: str) -> dict[str, Any]:
+        """What the worker answers to a request."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(task + "\n")
+        self.process.stdin.flush()
+        return self._answer()
 
     def close(self) -> None:
         self.process.terminate()
         self.process.wait()
 
-    def _answer(self) -> dict[str, str]:
+    def _answer(self) -> dict[str, Any]:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if line.startswith("{"):
-                answer: dict[str, str] = json.loads(line)
+                answer: dict[str, Any] = json.loads(line)
                 return answer
         raise RuntimeError("the peer's process ended: see its message above")
 

@@ -16,12 +16,15 @@ Outputs = dict[Component, Tensor]
 """What each component writes, a head without the bias that is no one head's: [batch seq d_model]."""
 
 
-def on_wires(compiled: Compiled, tokens: Tensor, elsewhere: Outputs, cut=None) -> Tensor:
-    """Logits of a run in which every input gets what was sent along its wires, and for the rest what was sent
-    `elsewhere`. `cut` is an edge (sender, receiver, input) whose wires are taken away."""
+VOTING = [name for name in PROGRAMS if name.endswith("-by-vote")]
+
+
+def on_wires(compiled: Compiled, tokens: Tensor, elsewhere: Outputs, cut=None, wires=None) -> Tensor:
+    """Logits of a run in which every input gets what was sent along these wires, by default all, and for the
+    rest what was sent `elsewhere`. `cut` is an edge (sender, receiver, input) whose wires are taken away."""
     model, sent, shared = compiled.model, {}, torch.zeros(compiled.model.config.d_model)
     wired = {}
-    for wire in compiled.graph.wires:
+    for wire in wires or compiled.graph.wires:
         edge = wire.sender, wire.receiver, wire.input
         if edge != cut:
             wired.setdefault(edge, torch.zeros(tokens.shape[1], 1))[list(wire.positions)] = 1
@@ -90,15 +93,45 @@ def test_what_the_wires_carry_is_enough_to_answer(name, noise, compiled):
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_each_edge_that_varies_is_needed(name, compiled):
+def test_each_edge_that_varies_is_needed_by_its_way(name, compiled):
     each = compiled(name)
     examples = each.task.sample(100, seed=0)
     # Of any length: how long inputs are is all that some edges carry.
     swapped = outputs(each, examples.tokens.flip(0))
     clean = each.model(examples.tokens)
-    for edge in each.graph.edges:
-        change = examples.at_answers(on_wires(each, examples.tokens, swapped, cut=edge) - clean)
-        assert change.abs().max() > 1, edge
+    for way in each.graph.ways:
+        for edge in {(wire.sender, wire.receiver, wire.input) for wire in way if wire.varies}:
+            change = examples.at_answers(on_wires(each, examples.tokens, swapped, edge, way) - clean)
+            assert change.abs().max() > 1, edge
+
+
+@pytest.mark.parametrize("name", VOTING)
+@pytest.mark.parametrize("noise", [None, Noise()], ids=["plain", "hidden"])
+def test_each_way_is_enough_to_answer(name, noise, compiled):
+    each = compiled(name, noise)
+    examples = each.task.sample(60, seed=0)
+    swapped = outputs(each, others(each, examples.tokens, seed=1))
+    for way in each.graph.ways:
+        logits = on_wires(each, examples.tokens, swapped, wires=way)
+        assert torch.equal(examples.at_answers(logits).argmax(-1), examples.labels)
+
+
+def test_there_is_one_way_but_where_heads_vote(compiled):
+    for name in PROGRAMS:
+        graph = compiled(name).graph
+        if name not in VOTING:
+            assert graph.ways == (graph.wires,)
+    # Two of three, and that twice over.
+    assert [len(compiled(name).graph.ways) for name in VOTING] == [3, 9, 3, 3, 3, 3]
+
+
+def test_a_way_lacks_one_of_three_heads_and_what_only_that_one_reads(compiled):
+    graph = compiled("previous-token-by-vote").graph
+    lacking = [set(map(str, graph.wires)) - set(map(str, way)) for way in graph.ways]
+    for index, missing in zip((2, 1, 0), lacking, strict=True):
+        assert len(missing) == 5
+        assert f"previous letter ({index + 1}): 0.{index} to MLP 0 at 1, 2, 3, 4" in missing
+        assert all(f"0.{index}" in each for each in missing)
 
 
 def test_the_wires_of_a_histogram(compiled):

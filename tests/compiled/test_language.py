@@ -15,9 +15,11 @@ from algoscope.compiled.language import (
     positions,
     select,
     tokens,
+    vote,
     width,
 )
 from algoscope.compiled.program import program
+from algoscope.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,8 @@ from algoscope.compiled.program import program
         (~(tokens == "a"), [True, True, False]),
         (choose(tokens == "a", positions, -1), [-1, -1, 2]),
         (width(marked(tokens == "a")), [0, 1, 1]),
+        (vote(positions, positions + 1, positions), [0, 1, 2]),
+        (vote(positions, positions + 1, positions + 2), ["no majority"] * 3),
     ],
     ids=str,
 )
@@ -50,6 +54,12 @@ def test_an_expression_is_called_what_it_says_or_what_it_is_named():
     assert str((tokens == "a") & (positions > 2)) == "((tokens == 'a') and (positions > 2))"
     assert str(choose(tokens == "a", positions, 0)) == "(positions if (tokens == 'a') else 0)"
     assert str((tokens == "a").named("an a")) == "an a"
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 4])
+def test_a_vote_that_may_be_even_or_is_none_is_refused(count):
+    with pytest.raises(UserError, match=f"a vote of {count}: give 3"):
+        vote(*[positions] * count)
 
 
 def test_a_number_among_several_inputs_is_decoded_once():

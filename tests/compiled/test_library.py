@@ -89,6 +89,12 @@ ANSWERS: dict[str, Callable[[str], list[Any]]] = {
     "balanced": once(matched),
     "depth": every(lambda text, i: heights(text)[i]),
     "deepest": once(lambda text: min(3, max(0, *heights(text)))),
+    "previous-token-by-vote": every(lambda text, i: at(text, i - 1)),
+    "two-back-by-vote": every(lambda text, i: at(text, i - 2)),
+    "palindrome-by-vote": once(lambda text: text == text[::-1]),
+    "histogram-by-vote": every(lambda text, i: text.count(text[i])),
+    "contains-a-by-vote": once(lambda text: "a" in text),
+    "never-negative-by-vote": once(lambda text: min(heights(text)) >= 0),
 }
 
 

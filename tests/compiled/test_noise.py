@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -50,6 +54,25 @@ def test_the_seed_decides(compiled):
     first, again, other = (compile(PROGRAMS[DEEP], Noise(seed=seed)) for seed in (0, 0, 1))
     assert torch.equal(first.model.W_E, again.model.W_E)
     assert not torch.equal(first.model.W_E, other.model.W_E)
+
+
+def test_the_seed_decides_in_every_process():
+    """Sets of strings are in another order in each."""
+    say = (
+        "from algoscope.compiled.compiler import compile; from algoscope.compiled.noise import Noise; "
+        "from algoscope.compiled.programs.copying import palindrome; "
+        "print(compile(palindrome, Noise()).model.W_in.tolist())"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", say],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in "012"
+    }
+    assert len(said) == 1
 
 
 def test_the_basis_is_orthonormal(compiled):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations, product
 
-from algoscope.compiled.language import Expression
+from algoscope.compiled.language import Expression, Vote
 from algoscope.compiled.lowered import Attend, Lookup
 from algoscope.compiled.placed import Placed, Variable
 from algoscope.model.component import ANSWER, Component, Input
@@ -45,6 +47,9 @@ class TrueGraph:
     """Every wire and every node of a compiled model that its answers depend on, in order; no others."""
 
     wires: tuple[Wire, ...]
+    ways: tuple[tuple[Wire, ...], ...]
+    """Of these wires, each set that is enough to answer and of which none can be left out: all of them, but
+    for programs that vote."""
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
@@ -63,24 +68,45 @@ class TrueGraph:
 
 def true_graph(placed: Placed) -> TrueGraph:
     """From the answer back: what is read where, and so what has to be computed where."""
-    read = _Read(placed)
+    ways = (_wires(placed, dict(heard)) for heard in product(*_majorities(placed)))
+    return TrueGraph(_wires(placed, {}), tuple(dict.fromkeys(ways)))
+
+
+Heard = Mapping[Expression, tuple[Expression, ...]]
+"""Of votes, those inputs that are listened to; where a vote is not listed, all."""
+
+
+def _majorities(placed: Placed) -> list[list[tuple[Expression, tuple[Expression, ...]]]]:
+    """For each vote, with itself, every set of inputs that is just enough to decide it."""
+    return [
+        [(vote, heard) for heard in combinations(variable.work.table.inputs, vote.enough)]
+        for vote, variable in placed.variables.items()
+        # Of inputs that are read off fewer variables, none is known not to count twice.
+        if isinstance(vote, Vote)
+        and isinstance(variable.work, Lookup)
+        and len(variable.work.table.inputs) == len(vote.inputs)
+    ]
+
+
+def _wires(placed: Placed, heard: Heard) -> tuple[Wire, ...]:
+    read = _Read(placed, heard)
     read.wire(placed.asked.expression, ANSWER, "in", set(placed.lowered.program.answers_at))
     for expression, variable in reversed(placed.variables.items()):
         if needed := read.needed[expression]:
             read.inputs_of(variable, needed)
-    wires = (
+    wires = [
         Wire(placed.variables[each].component, receiver, letter, placed.variables[each],
              tuple(sorted(at)), read.varies(each, at))
         for (each, receiver, letter), at in read.found.items()
-    )  # fmt: skip
-    return TrueGraph(tuple(sorted(wires, key=lambda wire: (wire.receiver, wire.input, wire.sender))))
+    ]  # fmt: skip
+    return tuple(sorted(wires, key=lambda wire: (wire.receiver, wire.input, wire.sender)))
 
 
 class _Read:
     """What has been found to be read so far."""
 
-    def __init__(self, placed: Placed) -> None:
-        self.placed = placed
+    def __init__(self, placed: Placed, heard: Heard) -> None:
+        self.placed, self.heard = placed, heard
         self.found: dict[tuple[Expression, Component, Input], set[int]] = defaultdict(set)
         self.needed: dict[Expression, set[int]] = defaultdict(set)
 
@@ -98,7 +124,8 @@ class _Read:
         """The wires into what computes a variable that is needed at these positions."""
         match variable.work:
             case Lookup(table=table, terms=terms):
-                for each in [term for term, _ in terms] or table.inputs:
+                read = self.heard.get(variable.expression, table.inputs)
+                for each in [term for term, _ in terms] or read:
                     self.wire(each, variable.component, "in", needed)
             case Attend() as head:
                 self._inputs_of_head(head, variable.component, needed)

@@ -17,6 +17,8 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, Self
 
+from algoscope.errors import UserError
+
 Value = Any
 """What an expression is at a position: a string, a number, a truth value, a tuple of these."""
 
@@ -140,6 +142,16 @@ class Map(Discrete):
 
 
 @dataclass(frozen=True, eq=False)
+class Vote(Map):
+    """What more than half of its inputs say, which are all the same in every input of a program."""
+
+    @property
+    def enough(self) -> int:
+        """So many inputs as make a majority, whatever the others say."""
+        return len(self.inputs) // 2 + 1
+
+
+@dataclass(frozen=True, eq=False)
 class Selector:
     """Which positions each position looks at: those whose key fits its query."""
 
@@ -196,6 +208,16 @@ def apply(function: Callable[..., Value], *inputs: Expression) -> Discrete:
     return Map(f"{function.__name__}({', '.join(map(str, inputs))})", function, inputs)
 
 
+def vote(*several: Discrete) -> Discrete:
+    """What more than half of these say, which are one quantity, computed several times over.
+
+    No single one of them is needed. Raises UserError for an even number, or less than three.
+    """
+    if len(several) < 3 or len(several) % 2 == 0:
+        raise UserError(f"a vote of {len(several)}: give 3 expressions, 5, or 7 ...")
+    return Vote(f"vote({', '.join(map(str, several))})", _most, several)
+
+
 def choose(condition: Discrete, then: Discrete | Value, otherwise: Discrete | Value) -> Discrete:
     """`then` where the condition holds, else `otherwise`."""
     inputs = (condition, _expression(then), _expression(otherwise))
@@ -226,6 +248,12 @@ def width(selector: Selector) -> Discrete:
     """How many positions are selected."""
     share = Share("share of <bos>", selector)
     return apply(lambda value: int(1 / value) - 1, share).named("width")
+
+
+def _most(*said: Value) -> Value:
+    """What more than half say. A tie is broken for no one: it would make one voter count for two."""
+    winner = max(said, key=said.count)
+    return winner if 2 * said.count(winner) > len(said) else "no majority"
 
 
 def _expression(value: Discrete | Value) -> Discrete:

@@ -26,7 +26,7 @@ from algoscope.compiled.language import (
     tokens,
 )
 from algoscope.compiled.program import Program
-from algoscope.compiled.reach import Look, Reach, reach
+from algoscope.compiled.reach import Look, Reach, ordered, reach
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _table(
     bases = tuple(dict.fromkeys(base for base, _ in views if not isinstance(base, Constant)))
     outcome = {}
     for place in range(found.program.longest + 1) if at is None else at:
-        for values in product(*(found.values[base][place] for base in bases)):
+        for values in product(*(ordered(found.values[base][place]) for base in bases)):
             known = dict(zip(bases, values, strict=True))
             outcome[values] = function(*(read(known.get(base)) for base, read in views))
     return Table(bases, outcome)

@@ -53,8 +53,12 @@ class Reach:
 
     def domain(self, expression: Expression) -> tuple[Value, ...]:
         """Every value that it can have at some position, in order."""
-        found = set().union(*self.values[expression])
-        return tuple(sorted(found, key=lambda value: (isinstance(value, str), value)))
+        return ordered(set().union(*self.values[expression]))
+
+
+def ordered(values: set[Value]) -> tuple[Value, ...]:
+    """Values in an order of their own: that of a set of strings differs from one process to the next."""
+    return tuple(sorted(values, key=lambda value: (isinstance(value, str), value)))
 
 
 def reach(program: Program) -> Reach:

@@ -1,4 +1,4 @@
-"""What was found of a model: which node carries which concept, and how much of the behaviour that explains."""
+"""What was found of a model: which node carries which concept, and how much of its behaviour that is."""
 
 from __future__ import annotations
 
@@ -18,14 +18,19 @@ class Carried:
     node: Node
     factors: tuple[Concept, ...]
     """The primitives that are taken together; none: nothing that was offered is carried."""
+    refined: tuple[Concept, ...]
+    """What it is taken to carry where all nodes are tested at once: the same, or finer."""
     bits: float
     """Entropy of the concept over the node's rows."""
     carried: Interval
     """1 − KL with a partner that agrees on the concept / KL with any other input's output."""
     changed: Interval
     """Share of inputs that are answered otherwise with such a partner's output."""
-    needed: tuple[float, ...]
-    """For each factor, of the KL with any output, the share with one that agrees on all others but not on it."""
+    needed: tuple[float | None, ...]
+    """For each factor, of the KL with any output, the share with one that agrees on all others but not on it.
+
+    None where hardly a row has such a partner: the others say it already.
+    """
     alone: float
     """Share of rows that have no partner, which were left as they are."""
     importance: Change

@@ -1,4 +1,4 @@
-"""The flat joint test, from sums: each node's output at the answers is another row's, and only that is read."""
+"""The flat joint test, as a sum: each node's output at an answer is that of another row."""
 
 from __future__ import annotations
 

@@ -54,20 +54,22 @@ def importances(bench: Bench, seed: int) -> Importances:
 
 
 def _places(bench: Bench, worth: Callable[[Place], Change]) -> list[Place]:
-    """Segments where inputs are answered at many positions; else each position that matters, and the rest."""
+    """Segments where inputs are answered at many positions; else those that matter most, and less, and the rest."""
     inputs = bench.pool.inputs
     if len(bench.pool.examples.answer_positions) > MOST or inputs.language.shifted:
         return [place for place in by_segment(inputs.language) if place.of(inputs).any()]
     ends = [place for place in from_end(inputs) if not idle(worth(place))]
     length = inputs.tokens.shape[1]
-    alone: dict[int, float] = {}
+    alone: dict[int, Change] = {}
     for start in range(0, length, BLOCK):
         block = range(start, min(start + BLOCK, length))
         if not idle(worth(without(positions(block), ends))):
-            alone |= {each: worth(without(positions([each]), ends)).kl for each in block}
-    most = max(alone.values(), default=0.0)
-    major = [each for each, kl in alone.items() if kl >= max(MAJOR_KL, MAJOR * most)]
-    single = [without(positions(run), ends) for run in runs(major)]
+            alone |= {each: worth(without(positions([each]), ends)) for each in block}
+    most = max((change.kl for change in alone.values()), default=0.0)
+    major = [each for each, change in alone.items() if change.kl >= max(MAJOR_KL, MAJOR * most)]
+    minor = [each for each, change in alone.items() if each not in major and not idle(change)]
+    parts = [*runs(major), *([minor] if minor else [])]
+    single = [without(positions(part), ends) for part in parts]
     return [*ends, *single, without(everywhere(len(ends) + len(single)), [*ends, *single])]
 
 
@@ -125,7 +127,7 @@ def _together(bench: Bench, nodes: Sequence[Node], generator: Generator) -> Chan
         for node in nodes:
             if stage.here(node.component):
                 stage = swapped(stage, node, None, generator)
-        found, stage = stage.change() if not stage.heads or stage.next() is None else found, stage.next()
+        found, stage = stage.change, stage.next()
     return found
 
 

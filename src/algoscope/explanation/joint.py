@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from algoscope.explanation.partners import partners
@@ -50,7 +50,7 @@ class Swaps:
         identity = pool.identity
         shape = pool.inputs.tokens.shape
         own = torch.arange(shape[0] * shape[1]).view(shape)
-        sources = {}
+        sources: dict[Component, Tensor] = {}
         for node, code in codes.items():
             where = node.place.of(pool.inputs)
             wanted = torch.arange(int(where.sum()))
@@ -59,6 +59,13 @@ class Swaps:
             source = sources.setdefault(node.component, own.clone())
             source[where] = rows[torch.where(other < 0, wanted, other)]
         return cls(pool, sources)
+
+    def leaving(self, node: Node) -> Swaps:
+        """The same, but a node keeps what it computes itself."""
+        where = node.place.of(self.pool.inputs)
+        own = torch.arange(where.numel()).view(where.shape)
+        source = torch.where(where, own, self.sources[node.component])
+        return Swaps(self.pool, {**self.sources, node.component: source})
 
     def recursive(self, component: Component, computed: Tensor) -> Tensor:
         """What was computed on the other row, from what had been put in the place of its inputs."""

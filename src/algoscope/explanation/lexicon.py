@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -20,19 +20,37 @@ Factors = tuple[int, ...]
 
 @dataclass(frozen=True, eq=False)
 class Lexicon:
-    """Concepts with their numbers at every place of a pool's inputs."""
+    """Concepts with their numbers at every place of a pool's inputs. It grows as coarser ones are found."""
 
-    concepts: tuple[Concept, ...]
-    codes: Int[Tensor, "concept batch seq"]
-    causal: bool
+    concepts: list[Concept]
+    inputs: Inputs
+    codes: dict[int, Int[Tensor, "batch seq"]]
+    """By concept; four bytes a number, for the library on a large pool is the largest thing that is kept."""
+    made_of: dict[int, Factors]
+    """Of concepts that were added: which ones they tell more coarsely."""
 
     @classmethod
-    def of(cls, concepts: Sequence[Concept], inputs: Inputs) -> Lexicon:
-        # Four bytes a number: the library on a large pool is the largest thing that is kept.
-        codes = torch.empty((len(concepts), *inputs.tokens.shape), dtype=torch.int32)
-        for index, concept in enumerate(concepts):
-            codes[index] = concept.of(inputs) % 2_147_483_647
-        return cls(tuple(concepts), codes, inputs.language.causal)
+    def of(cls, concepts: Sequence[Concept], inputs: Inputs, only: Iterable[int] | None = None) -> Lexicon:
+        """These concepts on these inputs; the numbers of `only` some, if the others won't be asked for."""
+        numbers = sorted(set(range(len(concepts)) if only is None else only))
+        codes = {number: _small(concepts[number].of(inputs)) for number in numbers}
+        return cls(list(concepts), inputs, codes, {})
+
+    @property
+    def causal(self) -> bool:
+        return self.inputs.language.causal
+
+    def add(self, concept: Concept, made_of: Factors) -> int:
+        """One concept more, which tells others more coarsely; returns its number."""
+        number = len(self.concepts)
+        self.concepts.append(concept)
+        self.codes[number] = _small(concept.of(self.inputs))
+        self.made_of[number] = made_of
+        return number
+
+    def at(self, number: int, where: Bool[Tensor, "batch seq"]) -> Int[Tensor, "row"]:
+        """A concept's numbers at some places, made 0, 1, 2 ..."""
+        return numbered(self.codes[number][where])
 
     def known(self, component: Component) -> list[int]:
         """Which concepts a component can know, the simplest first."""
@@ -50,7 +68,7 @@ class Lexicon:
         """A number for each combination of these concepts, 0, 1, 2 ..., at some places."""
         found = torch.zeros(int(where.sum()), dtype=torch.long)
         for index in factors:
-            here = numbered(self.codes[index][where])
+            here = self.at(index, where)
             found = numbered(found * (int(here.max()) + 1 if len(here) else 1) + here)
         return found
 
@@ -58,9 +76,17 @@ class Lexicon:
         """What these say together."""
         return reduce(both, (self.concepts[index] for index in factors)) if factors else NOTHING
 
+    def finer(self, factors: Factors) -> Factors:
+        """The same with each concept that was added told as finely as those that it was made of."""
+        return tuple(sorted({one for each in factors for one in self.made_of.get(each, (each,))}))
+
     def price(self, factors: Factors) -> int:
         """Of how many primitives it is built."""
         return sum(self.concepts[index].price for index in factors)
+
+
+def _small(codes: Int[Tensor, "batch seq"]) -> Int[Tensor, "batch seq"]:
+    return (codes % 2_147_483_647).int()
 
 
 def knows(component: Component, concept: Concept, causal: bool) -> bool:

@@ -51,10 +51,20 @@ def by_segment(language: Language) -> tuple[Place, ...]:
 
 
 def positions(which: Sequence[int]) -> Place:
-    """Positions counted from the start: one, or several in a row."""
+    """Positions counted from the start: one, or several.
+
+    >>> positions([3]).name, positions([3, 4, 5]).name, positions([1, 3, 5]).name
+    ('at position 3', 'at positions 3 to 5', 'at positions 1, 3 and 5')
+    """
     low, high = which[0], which[-1]
-    name = f"at position {low}" if low == high else f"at positions {low} to {high}"
-    return Place(name, lambda inputs: inputs.real & (inputs.place >= low) & (inputs.place <= high))
+    if low == high:
+        name = f"at position {low}"
+    elif high - low + 1 == len(which) > 2:
+        name = f"at positions {low} to {high}"
+    else:
+        name = f"at positions {', '.join(map(str, which[:-1]))} and {high}"
+    known = torch.tensor(which)
+    return Place(name, lambda inputs: inputs.real & torch.isin(inputs.place, known.to(inputs.place)))
 
 
 def from_end(inputs: Inputs) -> tuple[Place, ...]:

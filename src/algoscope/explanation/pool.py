@@ -18,7 +18,8 @@ from algoscope.tasks.task import Examples, Task
 
 MOST_VALUES = 60_000_000
 """Numbers that are kept: 240 MB."""
-MOST_INPUTS = 4000
+MOST_INPUTS = 3000
+MOST_ROWS = 80_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +56,7 @@ def room(model: Transformer, seq: int) -> int:
     """How many inputs of this length a pool may hold."""
     config = model.config
     each = seq * config.n_layers * (config.n_heads * config.d_head + (config.d_model if config.d_mlp else 0))
-    return max(200, min(MOST_INPUTS, MOST_VALUES // each))
+    return max(400, min(MOST_INPUTS, MOST_ROWS // seq, MOST_VALUES // each))
 
 
 def fill(model: Transformer, task: Task, examples: Examples) -> Pool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from algoscope.explanation.pool import Pool
@@ -16,7 +17,9 @@ from algoscope.model.head import Head
 DIRECTIONS = 12
 TEMPERATURE = 4.0
 """A model that is sure has no gradient: its logits are made less so."""
-DRAWS = 4
+DRAWS = 2
+Way = Callable[[Tensor, Tensor], Tensor]
+"""What a part computes, and what it puts out in the model's own run, to what it puts out."""
 CELLS = 400_000
 """Cells that are counted at once."""
 
@@ -25,37 +28,62 @@ def sensitivities(pool: Pool, count: int, seed: int) -> dict[Component, Float[Te
     """How the log-probability of a random answer moves with each output, on the first `count` examples.
 
     Answers are drawn from the model's own, made less sure. The mean of outer products is then a Fisher
-    information: how far the answers move if the output does, to second order.
+    information: how far the answers move if the output does, to second order. Half of it is measured where
+    each output is somewhere between its own and another input's: a model that decides sharply has no slope
+    at its own outputs, only between them.
     """
     examples = pool.examples[:count]
     generator = torch.Generator().manual_seed(seed)
+    found: dict[Component, list[Tensor]] = {}
     with torch.enable_grad():
-        parts, logits = _watched(pool, examples_count=count)
-        logits = logits / TEMPERATURE
-        found: dict[Component, list[Tensor]] = {component: [] for component in parts}
-        for _ in range(DRAWS):
-            target = _cotangent(logits.detach(), examples.sets, generator)
-            slopes = torch.autograd.grad(
-                logits, list(parts.values()), target, retain_graph=True, allow_unused=True
-            )
-            for (component, part), slope in zip(parts.items(), slopes, strict=True):
-                found[component].append(torch.zeros_like(part) if slope is None else slope)
+        for way in (_as_it_is, _between(generator)):
+            parts, logits = _watched(pool, count, way)
+            logits = logits / TEMPERATURE
+            for _ in range(DRAWS):
+                target = _cotangent(logits.detach(), examples.sets, generator)
+                slopes = torch.autograd.grad(
+                    logits, list(parts.values()), target, retain_graph=True, allow_unused=True
+                )
+                for (component, part), slope in zip(parts.items(), slopes, strict=True):
+                    each = found.setdefault(component, [])
+                    each.append(torch.zeros_like(part) if slope is None else slope)
     return {component: torch.stack(each).detach() for component, each in found.items()}
 
 
-def _watched(pool: Pool, examples_count: int) -> tuple[dict[Component, Tensor], Tensor]:
+def _as_it_is(computed: Tensor, own: Tensor) -> Tensor:
+    return computed
+
+
+def _between(generator: torch.Generator) -> Way:
+    """Each output somewhere between the model's own and that on the next input."""
+
+    def way(computed: Tensor, own: Tensor) -> Tensor:
+        share = torch.rand((len(own), *[1] * (own.ndim - 1)), generator=generator).to(own)
+        mixed = own + share * (own.roll(1, 0) - own)
+        return computed + (mixed - computed).detach()
+
+    return way
+
+
+def _watched(pool: Pool, count: int, way: Way) -> tuple[dict[Component, Tensor], Tensor]:
     """What each part puts out, ready to be differentiated by, and the logits."""
-    model, examples = pool.model, pool.examples[:examples_count]
+    model, examples = pool.model, pool.examples[:count]
     steps = Steps.of(model, examples)
     resid = steps.embedded(examples).detach().requires_grad_()
     parts: dict[Component, Tensor] = {}
+
+    def watched(component: Component, computed: Tensor) -> Tensor:
+        parts[component] = way(computed, pool.value(component)[:count])
+        return parts[component]
+
     for layer in range(model.config.n_layers):
-        heads = steps.heads(layer, resid).unbind(2)
-        parts |= {Component.of(Head(layer, index)): value for index, value in enumerate(heads)}
+        heads = [
+            watched(Component.of(Head(layer, index)), value)
+            for index, value in enumerate(steps.heads(layer, resid).unbind(2))
+        ]
         resid = steps.with_heads(layer, resid, torch.stack(heads, 2))
         if model.config.d_mlp:
-            parts[Component.mlp(layer)] = written = steps.mlp(layer, resid)
-            resid = resid + written
+            resid = resid + watched(Component.mlp(layer), steps.mlp(layer, resid))
     return parts, steps.logits(resid)
 
 
@@ -72,6 +100,8 @@ class Screen:
     """What later parts read of a node's output, a row each, no two of which see the same."""
 
     read: Float[Tensor, "row direction"]
+    common: Bool[Tensor, "row"]
+    """Which rows stand for many that see the same: there is nothing else that such a row could be told from."""
 
     def unexplained(
         self, codes: Int[Tensor, "partition row"], cells: Int[Tensor, "partition"]
@@ -79,7 +109,8 @@ class Screen:
         """For each partition of the rows the share of variance left in its cells, and its entropy in bits.
 
         0: rows that agree put out the same. 1: it says nothing. What is left is that between two different
-        rows of a cell, so that a fine partition gains nothing by being fine; a row alone counts whole.
+        rows of a cell, so that a fine partition gains nothing by being fine; a row alone counts whole, but
+        for one that is common.
         """
         left, bits = [], []
         start = 0
@@ -104,7 +135,9 @@ class Screen:
         size = torch.bincount(flat, minlength=total).to(wide)
         within = (sums[:, -1] - sums[:, :-1].square().sum(1) / size.clamp(min=1)).clamp(min=0)
         spread = wide[:, -1].sum() / max(count - 1, 1)
-        left = torch.where(size == 1, spread, within * size / (size - 1).clamp(min=1))
+        forced = torch.zeros_like(size).index_add_(0, flat, self.common.to(wide).repeat(parts))
+        alone = torch.where(forced > 0, 0.0, spread)
+        left = torch.where(size == 1, alone, within * size / (size - 1).clamp(min=1))
         share = size / count
         info = -(share * share.clamp(min=1e-12).log2())
         which = torch.repeat_interleave(torch.arange(parts), cells)

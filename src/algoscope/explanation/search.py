@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
+from algoscope.explanation.concepts import Concept
 from algoscope.explanation.importance import idle
 from algoscope.explanation.lexicon import Factors, Lexicon, entropy, numbered
 from algoscope.explanation.partners import partners
 from algoscope.explanation.places import Node
+from algoscope.explanation.pool import Pool
 from algoscope.explanation.rows import Rows
 from algoscope.explanation.screen import Screen, directions
 from algoscope.explanation.trial import Change, Stage
@@ -25,19 +29,27 @@ FACTORS = 5
 """The most concepts that are taken together."""
 TESTS = 10
 """Interventions at each number of concepts."""
+FEWEST = 5
 BEAM = 4
+MOST_CELLS = 2_000_000
 WIDE = 120
 """Concepts that each of the best is taken together with."""
 PRICE = 0.25
 """Bits that each primitive costs beyond its entropy: of two that say nearly the same the simpler wins."""
 LEFT = 0.7
 """Share of the variance that a concept may leave, and still be tested."""
+NEAR = 0.08
+"""Where nothing carries enough, a simpler concept is taken if it loses so little more than the best."""
 SLACK_KL = 0.1
 """Share of a node's effect that may be lost."""
 SLACK_CHANGED = 0.01
 """Share of inputs that may be answered otherwise."""
 ALONE = 0.2
 """Share of rows for which there may be no partner."""
+COMMON = 8
+"""Rows that see the same, from which on that is common."""
+DOUBT = 1.0
+"""Bits that a concept must be cheaper by to be taken before one that leaves no variance, if it leaves all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +79,9 @@ class Tested:
     """The same with nothing kept."""
     alone: float
     """Share of rows that no other row agrees with."""
+    untried: float
+    """The same without those whose like is common: where a concept says all that a node can have seen, it
+    is carried for want of an alternative, not because nothing was tried."""
 
     @property
     def carried(self) -> float:
@@ -77,24 +92,28 @@ class Tested:
     def lost(self) -> float:
         """How much is lost, of what nothing at all would lose: the worse of answers and distributions."""
         kl = self.change.kl / max(self.anything.kl, 0.02)
-        return max(kl, self.change.changed / max(self.anything.changed, 0.01)) + self.alone
+        return max(kl, self.change.changed / max(self.anything.changed, 0.01)) + self.untried
 
     @property
-    def enough(self) -> bool:
-        """Whether the concept explains the node."""
+    def passes(self) -> bool:
+        """Whether nothing speaks against the concept explaining the node."""
         return (
             self.change.kl <= max(SLACK_KL * self.anything.kl, 0.002)
             and self.change.changed <= max(SLACK_CHANGED, 0.02 * self.anything.changed)
-            and self.alone <= ALONE
+            and self.untried <= ALONE
         )
+
+    @property
+    def enough(self) -> bool:
+        """Whether the concept explains the node, and that could have turned out otherwise."""
+        return self.passes and self.alone <= ALONE
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A node that is asked, at one stage of a run."""
+    """A node that is asked."""
 
     node: Node
-    stage: Stage
     lexicon: Lexicon
     rows: Rows
     sample: Int[Tensor, "sample"]
@@ -102,23 +121,49 @@ class Subject:
     screen: Screen
     screened: Int[Tensor, "screened"]
     """Which rows the screen sees."""
-    before: Change
     seed: int
 
-    def test(self, factors: Factors, anything: Change | None = None) -> Tested:
+    @cached_property
+    def sampled(self) -> Bool[Tensor, "batch seq"]:
+        """Where the rows are that partners are drawn from."""
+        return _mask(self.rows.where, self.sample)
+
+    @cached_property
+    def common(self) -> Bool[Tensor, "tested"]:
+        """Of the rows that are tried: whether many rows see the same as this one."""
+        return _common(self.rows.identity[self.sample])[: self.rows.tested]
+
+    @cached_property
+    def seen(self) -> Bool[Tensor, "batch seq"]:
+        """Where the rows are that the screen sees."""
+        return _mask(self.rows.where, self.screened)
+
+    @cached_property
+    def singles(self) -> list[Candidate]:
+        """Every concept that it can know and that differs between its rows."""
+        known = self.lexicon.known(self.node.component)
+        found = self.candidates([((index,), self.lexicon.at(index, self.seen)) for index in known])
+        return [each for each in found if each.bits > 0]
+
+    def joined(self, factors: Factors) -> list[Candidate]:
+        """Concepts taken together, as the screen sees them."""
+        return self.candidates([(factors, self.lexicon.together(factors, self.seen))])
+
+    def test(self, stage: Stage, factors: Factors, anything: Change | None = None) -> Tested:
         """The answers with the node's output on another row that agrees in place of its own."""
         generator = Generator().manual_seed(self.seed)
-        kept = _mask(self.rows.where, self.sample)
-        codes = self.lexicon.together(factors, kept)
+        codes = self.lexicon.together(factors, self.sampled)
         wanted = torch.arange(self.rows.tested)
         other = partners(codes, self.rows.identity[self.sample], wanted, generator)
         alone = other < 0
         component = self.node.component
-        values = self.stage.value(component)[kept][torch.where(alone, wanted, other)]
-        where = self.rows.where[: len(self.stage.bench)]
-        change = self.stage.change_if(component, where, values).less(self.before)
-        share = float(alone.double().mean())
-        return Tested(factors, entropy(codes), change, anything or change, share)
+        values = stage.value(component)[self.sampled][torch.where(alone, wanted, other)]
+        where = self.rows.where[: len(stage.bench)]
+        change = stage.change_if(component, where, values).less(stage.change)
+        untried = alone & ~self.common
+        return Tested(
+            factors, entropy(codes), change, anything or change, _share(alone), _share(untried)
+        )
 
     def candidates(self, found: Sequence[tuple[Factors, Tensor]]) -> list[Candidate]:
         """Screened, each partition once."""
@@ -136,71 +181,58 @@ class Subject:
 
 
 def subject(
-    lexicon: Lexicon, node: Node, own: Rows, stage: Stage, sensitivity: Float[Tensor, "draw batch seq d"], seed: int
+    pool: Pool, lexicon: Lexicon, node: Node, own: Rows, sensitivity: Float[Tensor, "draw batch seq d"], seed: int
 ) -> Subject:
     """A node ready to be asked. `sensitivity` is on the first inputs of the pool."""
     generator = Generator().manual_seed(seed)
     count = len(own.identity)
     rest = torch.randperm(count - own.tested, generator=generator)[: max(0, TRIED - own.tested)]
     sample = torch.cat([torch.arange(own.tested), own.tested + rest.sort().values])
-    clean = stage.bench.pool.value(node.component)[own.where]
     screened = _unlike(own.identity, generator)
     axes = directions(sensitivity[:, own.where[: sensitivity.shape[1]]].flatten(0, 1))
-    return Subject(
-        node, stage, lexicon, own, sample, Screen(clean[screened] @ axes), screened, stage.change(), seed
-    )
+    clean = pool.value(node.component)[own.where][screened]
+    return Subject(node, lexicon, own, sample, Screen(clean @ axes, _common(own.identity)[screened]), screened, seed)
 
 
-def search(subject: Subject, inherited: Sequence[Factors], start: Factors = ()) -> Tested:
-    """The cheapest concept that carries enough; else the one that loses least.
+def search(
+    subject: Subject, stage: Stage, inherited: Sequence[Factors] = (), start: Factors = ()
+) -> Tested:
+    """The cheapest concept that carries enough; else a cheap one of those that lose least.
 
     `inherited` are the concepts of what the node reads: it may carry them on. What is found says at least
-    what `start` says.
+    what `start` says, and then nothing is given away for being simple.
     """
-    anything = subject.test(())
+    anything = subject.test(stage, ())
     if idle(anything.change):
         return anything
-    singles = _singles(subject)
+    best = [anything]
     if start:
-        found = subject.test(start, anything.change)
-        if found.enough:
-            return found
-        best = [anything, found]
-        beam = _wider(subject, subject.candidates([(start, _joined(subject, start))]), singles)
+        for factors in dict.fromkeys((start, subject.lexicon.finer(start))):
+            best.append(subject.test(stage, factors, anything.change))
+            if best[-1].passes:
+                return best[-1]
+        beam = wider(subject, subject.joined(start))
     else:
-        best = [anything]
-        beam = singles + subject.candidates(
-            [(factors, _joined(subject, factors)) for factors in inherited if len(factors) > 1]
-        )
+        more = [each for factors in inherited if len(factors) > 1 for each in subject.joined(factors)]
+        beam = [*subject.singles, *more]
     for count in range(len(start) + 1, FACTORS + 1):
         if not beam:
             break
-        passing, tried = _cheapest(subject, beam, anything.change)
+        passing, tried = _cheapest(subject, stage, beam, anything.change)
         best += tried
         if passing is not None:
-            return _pruned(subject, passing, anything.change, start)
-        if count == FACTORS:
-            break
-        wider = _wider(subject, beam, singles)
-        if not wider or min(each.left for each in wider) > 0.97 * min(each.left for each in beam):
-            break
-        beam = wider
-    return min(best, key=lambda each: each.lost)
-
-
-def _singles(subject: Subject) -> list[Candidate]:
-    mask = _mask(subject.rows.where, subject.screened)
-    lexicon = subject.lexicon
-    found = [((index,), numbered(lexicon.codes[index][mask])) for index in lexicon.known(subject.node.component)]
-    return [each for each in subject.candidates(found) if each.bits > 0]
-
-
-def _joined(subject: Subject, factors: Factors) -> Tensor:
-    return subject.lexicon.together(factors, _mask(subject.rows.where, subject.screened))
+            return _pruned(subject, stage, passing, anything.change)
+        if count < FACTORS:
+            now = wider(subject, beam)
+            stale = not now or min(each.left for each in now) > 0.97 * min(each.left for each in beam)
+            beam = [] if stale else now
+    least = min(each.lost for each in best)
+    near = [each for each in best if each.lost <= least + (0 if start else NEAR)]
+    return min(near, key=lambda each: each.bits + PRICE * subject.lexicon.price(each.factors))
 
 
 def _cheapest(
-    subject: Subject, beam: Sequence[Candidate], anything: Change
+    subject: Subject, stage: Stage, beam: Sequence[Candidate], anything: Change
 ) -> tuple[Tested | None, list[Tested]]:
     """The cheapest that passes, of those that each leave less than all cheaper ones."""
     least = min(each.left for each in beam)
@@ -208,42 +240,78 @@ def _cheapest(
     for each in sorted(beam, key=lambda each: each.cost):
         if each.left <= max(LEFT, 1.5 * least) and (not frontier or each.left < 0.97 * frontier[-1].left):
             frontier.append(each)
-    thinned = [frontier[-1 - (index * len(frontier)) // TESTS] for index in range(min(TESTS, len(frontier)))]
+    count = min(TESTS, len(frontier))
+    thinned = [frontier[-1 - (index * len(frontier)) // count] for index in range(count)]
+    # Those that leave least are tried in any case: the screen may take one cheap concept for perfect.
+    others = (each for each in sorted(beam, key=_promise) if each not in thinned)
+    thinned += islice(others, max(0, FEWEST - count))
     tried = []
     for each in sorted(thinned, key=lambda each: each.cost):
-        tried.append(subject.test(each.factors, anything))
-        if tried[-1].enough:
-            return tried[-1], tried
+        tried.append(subject.test(stage, each.factors, anything))
+        if tried[-1].passes:
+            return _cheaper(subject, stage, beam, each, tried[-1], anything), tried
     return None, tried
 
 
-def _pruned(subject: Subject, found: Tested, anything: Change, kept: Factors) -> Tested:
+def _cheaper(
+    subject: Subject,
+    stage: Stage,
+    beam: Sequence[Candidate],
+    passed: Candidate,
+    found: Tested,
+    anything: Change,
+) -> Tested:
+    """The cheapest of those that leave least among all that are cheaper: the screen is no judge of its own."""
+    most = passed.cost + DOUBT * passed.left - 0.05
+    cheaper = [
+        each
+        for each in beam
+        if each.cost + DOUBT * each.left < most and each.left <= max(LEFT, 2 * passed.left)
+    ]
+    likely = sorted(cheaper, key=lambda each: each.left)[:TESTS]
+    for each in sorted(likely, key=lambda each: each.cost):
+        trial = subject.test(stage, each.factors, anything)
+        if trial.passes:
+            return trial
+    return found
+
+
+def _pruned(subject: Subject, stage: Stage, found: Tested, anything: Change) -> Tested:
     """Without the factors that can be left out."""
-    for factor in set(found.factors) - set(kept):
+    for factor in found.factors:
         rest = tuple(each for each in found.factors if each != factor)
         if rest:
-            fewer = subject.test(rest, anything)
-            if fewer.enough:
+            fewer = subject.test(stage, rest, anything)
+            if fewer.passes:
                 found = fewer
     return found
 
 
-def _wider(subject: Subject, beam: Sequence[Candidate], singles: Sequence[Candidate]) -> list[Candidate]:
+def wider(subject: Subject, beam: Sequence[Candidate]) -> list[Candidate]:
     """The best of the beam, each taken together with one concept more, where that leaves less."""
-    seeds = sorted(beam, key=lambda each: each.left + 0.01 * each.cost)[:BEAM]
-    partners = sorted(singles, key=lambda each: each.left + 0.01 * each.cost)[:WIDE]
+    seeds = sorted(beam, key=_promise)[:BEAM]
     found = []
     for seed in seeds:
-        for other in partners:
-            if other.factors[0] not in seed.factors and seed.cells * other.cells < 2_000_000:
+        for other in sorted(subject.singles, key=_promise)[:WIDE]:
+            if other.factors[0] not in seed.factors and seed.cells * other.cells < MOST_CELLS:
                 factors = tuple(sorted((*seed.factors, *other.factors)))
-                found.append((seed, factors, seed.codes * other.cells + other.codes))
-    if not found:
-        return []
-    ranked = [numbered(codes) for _, _, codes in found]
-    wider = subject.candidates([(factors, codes) for (_, factors, _), codes in zip(found, ranked, strict=True)])
-    least = min(each.left for each in seeds)
-    return [each for each in wider if each.left < max(0.97 * least, 0.0)] or sorted(wider, key=lambda e: e.left)[:BEAM]
+                found.append((factors, numbered(seed.codes * other.cells + other.codes)))
+    return subject.candidates(found)
+
+
+def also(subject: Subject, factors: Factors) -> tuple[Concept, ...]:
+    """Other single concepts that tell its rows apart in the same way."""
+    if not factors:
+        return ()
+    lexicon, rows = subject.lexicon, subject.sampled
+    mine = first_numbered(lexicon.together(factors, rows))
+    others = [index for index in lexicon.known(subject.node.component) if (index,) != factors]
+    same = [index for index in others if torch.equal(first_numbered(lexicon.at(index, rows)), mine)]
+    return tuple(lexicon.concepts[index] for index in same)
+
+
+def _promise(candidate: Candidate) -> float:
+    return candidate.left + 0.01 * candidate.cost
 
 
 def first_numbered(codes: Int[Tensor, "row"]) -> Int[Tensor, "row"]:
@@ -253,6 +321,16 @@ def first_numbered(codes: Int[Tensor, "row"]) -> Int[Tensor, "row"]:
     rank = torch.empty_like(first)
     rank[first.argsort()] = torch.arange(len(values))
     return rank[found].int()
+
+
+def _common(identity: Int[Tensor, "row"]) -> Bool[Tensor, "row"]:
+    """Which rows see what many others do."""
+    found, count = identity.unique(return_inverse=True, return_counts=True)[1:]
+    return count[found] >= COMMON
+
+
+def _share(which: Bool[Tensor, "row"]) -> float:
+    return float(which.double().mean())
 
 
 def _mask(where: Tensor, which: Tensor) -> Tensor:

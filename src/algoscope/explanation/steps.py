@@ -37,7 +37,8 @@ class Steps:
     def heads(self, layer: int, resid: Stream) -> PerHead:
         """What the heads of a layer mix (`hook_z`)."""
         block = self.model.block(layer)
-        return block.attn(resid, block.ln1, self.bias, self.tap, None)
+        mixed: PerHead = block.attn(resid, block.ln1, self.bias, self.tap, None)
+        return mixed
 
     def with_heads(self, layer: int, resid: Stream, z: PerHead) -> Stream:
         """The stream after the heads have written."""
@@ -46,8 +47,10 @@ class Steps:
     def mlp(self, layer: int, mid: Stream) -> Stream:
         """What the MLP of a layer writes. Only for models that have MLPs."""
         block = self.model.block(layer)
-        assert block.mlp is not None and block.ln2 is not None
-        return block.mlp(block.ln2(mid, self.tap), self.tap)
+        assert block.mlp is not None
+        assert block.ln2 is not None
+        written: Stream = block.mlp(block.ln2(mid, self.tap), self.tap)
+        return written
 
     def after(self, layer: int, resid: Stream) -> Float[Tensor, "row class"]:
         """Logits at the answers from the stream after a layer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float
@@ -95,21 +96,26 @@ class Stage:
         """The same, with other outputs of a component at some places."""
         return replace(self, own=_put(self.own, component, where, values))
 
+    @cached_property
     def change(self) -> Change:
         """How far the answers to the bench's inputs have moved if the run goes on as the model does."""
-        return self._change(self.own[: len(self.bench)])
+        return self.bench.change(self._logits(self.own[: len(self.bench)]))
 
     def change_if(self, component: Component, where: Bool[Tensor, "batch seq"], values: Tensor) -> Change:
         """The same, with other outputs of a component at some places of the bench's inputs."""
-        return self._change(_put(self.own[: len(self.bench)], component, where, values))
+        return self.bench.change(self.logits_if(component, where, values))
 
-    def _change(self, own: Tensor) -> Change:
+    def logits_if(
+        self, component: Component, where: Bool[Tensor, "batch seq"], values: Tensor
+    ) -> Float[Tensor, "row class"]:
+        """What is then answered."""
+        return self._logits(_put(self.own[: len(self.bench)], component, where, values))
+
+    def _logits(self, own: Tensor) -> Float[Tensor, "row class"]:
         steps, stream = self.bench.steps, self.stream[: len(self.bench)]
         if self.heads:
-            logits = steps.after_heads(self.layer, steps.with_heads(self.layer, stream, own))
-        else:
-            logits = steps.after(self.layer, stream + own)
-        return self.bench.change(logits)
+            return steps.after_heads(self.layer, steps.with_heads(self.layer, stream, own))
+        return steps.after(self.layer, stream + own)
 
     def next(self) -> Stage | None:
         """The next stage; None after the last."""

@@ -83,7 +83,7 @@ def circuit_words(found: Found) -> str:
             f"On as many other inputs: faithfulness {worth.faithfulness:.3f} (asked {found.faithful:g}), "
             f"accuracy {worth.accuracy:.1%}, KL {worth.kl:.3g} nats. The other edges: {worth.rest:.3f}.",
             f"Curve: CPR {found.curve.cpr:.3f}, CMD {found.curve.cmd:.3f}. "
-            f"Stability {found.stability:.2f} over 100 bootstrap samples ({stable}).",
+            f"Stability {found.stability:.2f} over 100 bootstrap samples of one search ({stable}).",
             f"Rival: {rival}" + ("." if found.unique else ": so there is another circuit."),
         )
     )

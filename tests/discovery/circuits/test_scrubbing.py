@@ -106,3 +106,24 @@ def test_more_paths_than_can_be_resampled_are_refused(compiled, examples, truth,
     # One sender on one path, with and without being spared.
     monkeypatch.setattr(scrubbing, "MOST_STEPS", 2)
     scrub(compiled.model, examples, Hypothesis(frozenset({last}), {}))
+
+
+@pytest.mark.parametrize("name", ["balanced", "total-zero"])
+def test_positions_that_can_not_matter_are_not_run_and_change_nothing(name, monkeypatch):
+    compiled = compile(PROGRAMS[name])
+    drawn = compiled.task.sample(300, 0)
+    some = drawn[drawn.answered[:, 4]]
+    edges = frozenset(Edge(wire.sender, wire.receiver, wire.input) for wire in compiled.graph.wires)
+    poor = Hypothesis(frozenset(edge for edge in edges if (edge.sender, edge.input) != (TOKEN, "v")), {})
+    seen = []
+    compiled.model.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[1]))
+    short = scrub(compiled.model, some, poor)
+    assert seen == [5]
+    monkeypatch.setattr(scrubbing, "without_rest", lambda config, examples: examples)
+    whole = scrub(compiled.model, some, poor)
+    assert seen == [5, some.tokens.shape[1]]
+    assert whole.kl.mean > 0.1
+    assert short.kl.mean == pytest.approx(whole.kl.mean, abs=1e-5)
+    assert short.alone == whole.alone
+    for sender, gained in whole.gained.items():
+        assert short.gained[sender] == pytest.approx(gained, abs=1e-5)

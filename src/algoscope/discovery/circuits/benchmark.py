@@ -20,9 +20,11 @@ FOUND = 0.95
 
 @dataclass(frozen=True)
 class Summary:
-    """A method over many programs."""
+    """A method over many programs, either of those in which every edge is needed or of those that vote."""
 
     method: str
+    votes: bool
+    """Whether in these programs several sets of edges are each enough, so that no single one is needed."""
     auroc: float
     """The median over programs."""
     lowest: float
@@ -30,6 +32,8 @@ class Summary:
     """Programs of which a faithful circuit holds the true edges."""
     precision: float
     """The median over programs, of the smallest circuit that is faithful enough."""
+    large: int | None
+    """Programs of which the edges whose own effects are large are a faithful circuit; None of a ranking."""
     programs: int
     seconds: float
     """For all programs together, scores alone."""
@@ -54,23 +58,28 @@ def judged(
             yield judge(compiled, contrast, other, scores, faithful), time.perf_counter() - start
 
 
-def summaries(results: Sequence[tuple[Judged, float]]) -> tuple[Summary, ...]:
-    """One for each method, in the order in which they come."""
-    methods = dict.fromkeys(each.method for each, _ in results)
+def summaries(results: Sequence[tuple[Judged, float]], faithful: float) -> tuple[Summary, ...]:
+    """One for each method, in the order in which they come; programs that vote after the others."""
+    kinds: dict[tuple[bool, str], list[tuple[Judged, float]]] = {}
+    for each, seconds in results:
+        kinds.setdefault((each.ways > 1, each.method), []).append((each, seconds))
     return tuple(
-        _summary(method, [(each, seconds) for each, seconds in results if each.method == method])
-        for method in methods
+        _summary(method, votes, kinds[votes, method], faithful)
+        for votes, method in sorted(kinds, key=lambda kind: kind[0])
     )
 
 
-def _summary(method: str, results: Sequence[tuple[Judged, float]]) -> Summary:
+def _summary(method: str, votes: bool, results: Sequence[tuple[Judged, float]], faithful: float) -> Summary:
     found = [each for each, _ in results]
+    large = [abs(each.large - 1) <= 1 - faithful for each in found if each.large is not None]
     return Summary(
         method,
+        votes,
         statistics.median(each.auroc for each in found),
         min(each.auroc for each in found),
         sum(each.recall >= FOUND for each in found),
         statistics.median(each.precision for each in found),
+        sum(large) if large else None,
         len(found),
         sum(seconds for _, seconds in results),
     )

@@ -64,6 +64,7 @@ class Found:
     """By how much faithfulness falls when one edge of the circuit is cut too."""
     curve: Curve
     stability: float
+    """Over bootstrap samples of what one search measured; see `stability.stability` for what it can't say."""
     rival: Circuit
     """The most different circuit found that is as faithful."""
     overlap: float

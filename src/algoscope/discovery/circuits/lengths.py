@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from jaxtyping import Int
@@ -25,6 +26,17 @@ def lengths(config: Config, examples: Examples) -> Int[Tensor, "batch"]:
         answered = torch.maximum(answered, (real * places).amax(1))
     # Where no key may be seen, attention is even over all positions: left as it is.
     return torch.where(real[:, 0], answered, seq)
+
+
+def without_rest(config: Config, examples: Examples) -> Examples:
+    """The same inputs without the positions behind all that can matter to an answer of theirs."""
+    length = int(lengths(config, examples).max())
+    return replace(
+        examples,
+        tokens=examples.tokens[:, :length],
+        answered=examples.answered[:, :length],
+        position_ids=None if examples.position_ids is None else examples.position_ids[:, :length],
+    )
 
 
 def groups(length: Int[Tensor, "batch"], most: int) -> Iterator[Group]:

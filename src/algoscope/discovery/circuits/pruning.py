@@ -53,7 +53,7 @@ def pruning(contrast: Contrast, first: float = FIRST, factor: float = FACTOR) ->
             missed[again], fresh = _missed(contrast, kept, again)[again], True
     scores = torch.zeros(len(gone), dtype=torch.double)
     scores[gone] = torch.arange(1, len(gone) + 1, dtype=torch.double)
-    return Scores(contrast.graph, "pruning", scores, evidence)
+    return Scores(contrast.graph, "pruning", scores, evidence, "rank")
 
 
 def _missed(

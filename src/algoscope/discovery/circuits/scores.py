@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -21,7 +22,9 @@ class Scores:
     method: str
     each: Float[Tensor, "edge"]
     by_example: Float[Tensor, "edge example"] | None = None
-    """What each example says of it, where the method asks examples one by one; `each` is their mean."""
+    """What each example says of it, where the method asks examples one by one."""
+    unit: Literal["effect", "rank"] = "effect"
+    """Of `each`: how far the measure falls when the edge is cut, or only which edge is kept longer."""
 
     @property
     def order(self) -> Int[Tensor, "edge"]:

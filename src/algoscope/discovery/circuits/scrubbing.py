@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from algoscope.discovery.circuits.graph import LETTERS, Edge, Graph
+from algoscope.discovery.circuits.lengths import without_rest
 from algoscope.discovery.circuits.replaced import written
 from algoscope.discovery.effects import Interval, intervals
 from algoscope.errors import UserError
@@ -105,6 +106,8 @@ class _Scrubbed:
         _refuse_many(hypothesis)
         _refuse_uneven(model, examples)
         self.groups = {sender: self._groups(sender) for sender in hypothesis.senders}
+        # Which inputs agree is asked of whole inputs; what is behind the answer need not be run.
+        self.examples = examples = without_rest(model.config, examples)
         self.taps = Taps(model.sites)
         self.outputs: dict[Component, Tensor] = dict(
             zip(self.graph.senders, written(model, examples).outputs, strict=True)

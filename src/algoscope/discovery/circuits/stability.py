@@ -17,6 +17,8 @@ def stability(scores: Scores, size: int, samples: int = SAMPLES, seed: int = 0) 
     """How alike the best `size` edges of bootstrap samples are: the mean Jaccard overlap of two samples.
 
     A sample draws as many examples as there are, with replacement, and averages what they say of each edge.
+    Nothing is measured again. For pruning, whose measurements hang on what had gone before, that flatters: a
+    new search on a sample may keep another of two parts that stand in for each other.
     Raises ValueError for scores that don't hold what each example says.
     """
     if scores.by_example is None:

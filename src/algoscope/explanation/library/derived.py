@@ -28,3 +28,19 @@ def _derived(concept: Concept, name: str, change: Callable[[Codes], Codes]) -> C
     return Concept(
         name, lambda inputs: change(concept.of(inputs)), concept.sees, concept.depth, price=concept.price + 1
     )
+
+
+def steps(concept: Concept, widths: Sequence[int]) -> list[Concept]:
+    """A quantity told only roughly: in steps of each of these widths, counted from 0."""
+    return [_step(concept, width) for width in widths]
+
+
+def _step(concept: Concept, width: int) -> Concept:
+    return Concept(
+        f"{concept.name}, in steps of {width}",
+        lambda inputs: concept.of(inputs).div(width, rounding_mode="floor"),
+        concept.sees,
+        concept.depth,
+        numeric=True,
+        price=concept.price + 1,
+    )

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from jaxtyping import Bool
 from torch import Tensor
 
-from algoscope.explanation.concepts import Concept, Sees
+from algoscope.explanation.concepts import Concept
 from algoscope.explanation.inputs import Inputs
-from algoscope.explanation.library.alike import Alike
 from algoscope.explanation.library.scope import Scope
 from algoscope.explanation.library.stretches import Stretch, main_stretches, steps
 
@@ -27,7 +26,7 @@ class Event:
     words: str
     """A sentence about a place."""
     where: Where
-    sees: Sees = Sees.BEFORE
+    """What it is known from never lies ahead."""
 
 
 def events(scope: Scope) -> list[Concept]:
@@ -41,14 +40,14 @@ def events(scope: Scope) -> list[Concept]:
 
 
 def _here(event: Event) -> Concept:
-    return Concept(f"whether {event.words} here", lambda inputs: event.where(inputs).long(), event.sees)
+    return Concept(f"whether here {event.words}", lambda inputs: event.where(inputs).long())
 
 
 def _times(event: Event, stretch: Stretch) -> Concept:
     return Concept(
-        f"at how many places {event.words} {stretch.words}",
+        f"at how many places {stretch.words} {event.words}",
         lambda inputs: stretch.count(inputs, event.where(inputs).long()),
-        max(event.sees, stretch.sees),
+        stretch.sees,
         depth=2,
         numeric=True,
     )
@@ -86,20 +85,12 @@ def _behind(earlier: int, later: int) -> Where:
 
 
 def _others(scope: Scope) -> list[Event]:
-    """Letters that differ from the first, and letters that are alone of their kind."""
-    first = Event("the letter is another than the first", _not_first(scope.start))
-    if scope.language.causal:
-        return [first]
-    alone = Event("the letter is the only one of its kind", _alone, Sees.ANYWHERE)
-    return [first, alone]
+    """Letters that differ from the first."""
+    return [Event("the letter is another than the first", _not_first(scope.start))]
 
 
 def _not_first(start: int) -> Where:
     return lambda inputs: inputs.letter & (inputs.tokens != inputs.tokens[:, start : start + 1])
-
-
-def _alone(inputs: Inputs) -> Bool[Tensor, "batch seq"]:
-    return inputs.letter & (Alike.of(inputs).in_all(inputs.letter) == 1)
 
 
 def _moves(scope: Scope) -> list[Event]:

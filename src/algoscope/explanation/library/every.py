@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from algoscope.explanation.concepts import Concept
 from algoscope.explanation.inputs import Inputs, Language
+from algoscope.explanation.library.alone import alone
 from algoscope.explanation.library.answers import answers
 from algoscope.explanation.library.carries import carries
 from algoscope.explanation.library.counts import counts
@@ -33,6 +34,7 @@ FAMILIES: tuple[Callable[[Scope], list[Concept]], ...] = (
     shares,
     letters,
     repeats,
+    alone,
     parallel,
     mirrored,
     extremes,
@@ -51,6 +53,10 @@ def concepts(task: Task, language: Language, inputs: Inputs) -> tuple[Concept, .
 
     `inputs` are a sample, which shows how long inputs are and where their letters stand. No two concepts
     have one name, and a task's own gives way to a primitive of its name.
+
+    A concept's depth is a judgement: 0 for what the token and its position say, 2 for what compares places
+    by something that has to be gathered for each of them first, 1 for all else. Too low a depth offers a
+    part what it can't know, too high a one hides what it does; where in doubt it is the lower.
     """
     scope = read_scope(language, inputs)
     found = {concept.name: concept for concept in primitives(scope)}

@@ -15,7 +15,10 @@ Lowest = Callable[[Weights], Codes]
 
 
 def extremes(scope: Scope) -> list[Concept]:
-    """The lowest and the highest count of one letter minus that of another, with their signs."""
+    """The lowest and the highest count of one letter minus that of another, with their signs.
+
+    Prefixes and suffixes may be empty, with a difference of 0.
+    """
     kinds = [
         ("in any prefix so far", _prefix_so_far, Sees.BEFORE),
         ("in any stretch that ends here", _ending_here, Sees.BEFORE),
@@ -30,8 +33,9 @@ def extremes(scope: Scope) -> list[Concept]:
     for pair in scope.pairs:
         less = f"count of {scope.word(pair[0])} minus that of {scope.word(pair[1])}"
         for words, lowest, sees in kinds:
-            low = Concept(f"the lowest {less} {words}", _low(lowest, pair), sees, numeric=True)
-            high = Concept(f"the highest {less} {words}", _high(lowest, pair), sees, numeric=True)
+            # First every prefix has to be counted, then they can be compared.
+            low = Concept(f"the lowest {less} {words}", _low(lowest, pair), sees, depth=2, numeric=True)
+            high = Concept(f"the highest {less} {words}", _high(lowest, pair), sees, depth=2, numeric=True)
             found += [low, sign(low), high, sign(high)]
     return found
 
@@ -45,7 +49,8 @@ def _high(lowest: Lowest, pair: tuple[int, int]) -> Callable[[Inputs], Codes]:
 
 
 def _prefix_so_far(weights: Weights) -> Codes:
-    return weights.cumsum(1).cummin(1).values
+    # The empty prefix is one too, so that it makes no difference whether an anchor or padding stands there.
+    return weights.cumsum(1).cummin(1).values.clamp(max=0)
 
 
 def _ending_here(weights: Weights) -> Codes:
@@ -55,7 +60,7 @@ def _ending_here(weights: Weights) -> Codes:
 
 
 def _prefix(weights: Weights) -> Codes:
-    return weights.cumsum(1).amin(1, keepdim=True).expand(weights.shape)
+    return _prefix_so_far(weights)[:, -1:].expand(weights.shape)
 
 
 def _suffix(weights: Weights) -> Codes:

@@ -22,17 +22,21 @@ def letters(scope: Scope) -> list[Concept]:
 def _of(scope: Scope, letter: int) -> list[Concept]:
     word = scope.word(letter)
     found = [
+        Concept(f"whether {word} is here", _is(letter, 0), Sees.HERE, depth=0),
+        Concept(f"whether {word} is one place back", _is(letter, -1)),
+        Concept(f"whether the first {word} is one place back", _first_back(letter), depth=2),
         Concept(f"how far back the last {word} is", _since(letter), numeric=True),
         Concept(f"the place of the last {word} so far", _latest(letter), numeric=True),
         Concept(f"the place of the first {word} so far", _first(letter), numeric=True),
         Concept(f"how many letters stand before the first {word} so far", _leading(letter), numeric=True),
-        Concept(f"the token behind the first {word} so far", _behind_first(letter)),
+        Concept(f"the token behind the first {word} so far", _behind_first(letter), depth=2),
         *(_any(word, letter, stretch) for stretch in (*main_stretches(scope), BEFORE_HERE)),
     ]
     if scope.language.causal:
         return found
     return [
         *found,
+        Concept(f"whether {word} is one place ahead", _is(letter, 1), Sees.ANYWHERE),
         Concept(f"the place of the first {word}", _at_end(_first(letter)), Sees.ANYWHERE, numeric=True),
         Concept(f"the place of the last {word}", _at_end(_latest(letter)), Sees.ANYWHERE, numeric=True),
         Concept(
@@ -43,6 +47,18 @@ def _of(scope: Scope, letter: int) -> list[Concept]:
         ),
         Concept(f"whether {word} comes later", _later(letter), Sees.ANYWHERE),
     ]
+
+
+def _is(letter: int, offset: int) -> Of:
+    def of(inputs: Inputs) -> Codes:
+        places = (inputs.place + offset).expand(inputs.tokens.shape)
+        return (inputs.at(places) == letter).long()
+
+    return of
+
+
+def _first_back(letter: int) -> Of:
+    return lambda inputs: ((inputs.place > 0) & (_first(letter)(inputs) == inputs.place - 1)).long()
 
 
 def _any(word: str, letter: int, stretch: Stretch) -> Concept:

@@ -8,18 +8,23 @@ import torch
 
 from algoscope.explanation.concepts import Codes, Concept, Sees
 from algoscope.explanation.inputs import Inputs
-from algoscope.explanation.library.derived import remainders
+from algoscope.explanation.library.derived import remainders, steps
 from algoscope.explanation.library.parts import NOWHERE, anchor_before, last_anchor, next_anchor
 from algoscope.explanation.library.scope import UNSEEN, Scope, everywhere, once_seen
 
 MODULI = (2, 3, 4)
+STEPS = (4, 8, 16)
+LONG = 24
+"""Letters from which a place may be known roughly."""
 
 
 def places(scope: Scope) -> list[Concept]:
     """Every concept that tells a place, or how long an input or a part of it is."""
     quantities = [*_from_start(scope), *_in_part(scope), *_ahead(scope), *_lengths(scope)]
     derived = [rest for quantity in quantities for rest in remainders(quantity, MODULI)]
-    return [*quantities, *derived, *_left_over(scope), *_kinds(scope)]
+    roughly = quantities if scope.longest > LONG else []
+    rough = [step for quantity in roughly for step in steps(quantity, STEPS)]
+    return [*quantities, *derived, *rough, *_left_over(scope), *_kinds(scope)]
 
 
 def _quantity(name: str, of: Callable[[Inputs], Codes], sees: Sees = Sees.BEFORE, depth: int = 1) -> Concept:

@@ -24,7 +24,7 @@ def repeats(scope: Scope) -> list[Concept]:
         *remainders(run, (2, 3)),
         Concept("the token before this row of equal ones", _before_run),
         Concept("whether the token here stood before", _stood_before),
-        Concept("whether the token one place back stood before", _back(_stood_before)),
+        Concept("whether one place back is the first letter of its kind", _new_one_back, depth=2),
         Concept("how far back the token here stood before", _distance, numeric=True),
         Concept("how many different letters so far", _different, numeric=True),
         *_times(scope),
@@ -52,9 +52,12 @@ def _stood_before(inputs: Inputs) -> Codes:
     return (Alike.of(inputs).previous() >= 0).long()
 
 
-def _back(of: Of) -> Of:
-    """What it is one place back; UNSEEN at the first place."""
-    return lambda inputs: torch.nn.functional.pad(of(inputs)[:, :-1], (1, 0), value=UNSEEN)
+def _new_letter(inputs: Inputs) -> Codes:
+    return ((Alike.of(inputs).previous() < 0) & inputs.letter).long()
+
+
+def _new_one_back(inputs: Inputs) -> Codes:
+    return torch.nn.functional.pad(_new_letter(inputs)[:, :-1], (1, 0))
 
 
 def _distance(inputs: Inputs) -> Codes:
@@ -63,7 +66,7 @@ def _distance(inputs: Inputs) -> Codes:
 
 
 def _different(inputs: Inputs) -> Codes:
-    return ((Alike.of(inputs).previous() < 0) & inputs.letter).long().cumsum(1)
+    return _new_letter(inputs).cumsum(1)
 
 
 def _times(scope: Scope) -> list[Concept]:

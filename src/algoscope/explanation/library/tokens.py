@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from jaxtyping import Int
 from torch import Tensor
 
@@ -35,26 +36,35 @@ def tokens(scope: Scope) -> list[Concept]:
     ]
 
 
-def token_at(name: str, places: Places, scope: Scope, sees: Sees, depth: int = 1) -> Concept:
-    """The token there; for a concept that sees only what came before, once it has come."""
+def token_at(
+    name: str, places: Places, scope: Scope, sees: Sees, depth: int = 1, told: Places | None = None
+) -> Concept:
+    """The token there; for a concept that sees only what came before, once it has come.
+
+    `told` is the place that says where to look, if that is another.
+    """
 
     def of(inputs: Inputs) -> Codes:
         there = places(inputs).expand(inputs.tokens.shape)
-        found = inputs.at(there)
-        return once_seen(found, there, inputs) if sees is Sees.BEFORE else found
+        return _once(inputs.at(there), there, told, inputs, sees)
 
     return Concept(f"the token {name}", of, sees, depth, numeric=scope.language.ordered)
 
 
-def same_at(name: str, places: Places, sees: Sees, depth: int = 1) -> Concept:
+def same_at(name: str, places: Places, sees: Sees, depth: int = 1, told: Places | None = None) -> Concept:
     """1 where the tokens here and there are the same, 0 where not, UNSEEN where that is not known yet."""
 
     def of(inputs: Inputs) -> Codes:
         there = places(inputs).expand(inputs.tokens.shape)
-        same = (inputs.at(there) == inputs.tokens).long()
-        return once_seen(same, there, inputs) if sees is Sees.BEFORE else same
+        return _once((inputs.at(there) == inputs.tokens).long(), there, told, inputs, sees)
 
     return Concept(f"whether the token here is that {name}", of, sees, depth)
+
+
+def _once(codes: Codes, there: Codes, told: Places | None, inputs: Inputs, sees: Sees) -> Codes:
+    if sees is not Sees.BEFORE:
+        return codes
+    return once_seen(codes, there if told is None else torch.maximum(there, told(inputs)), inputs)
 
 
 def _back(offset: int) -> str:
@@ -110,10 +120,10 @@ def _from_anchors(scope: Scope) -> list[Concept]:
         ahead = [offset for offset in range(1, NEAR + 1) if part and part + 1 in scope.parts]
         for shift in (*back, *ahead):
             words = f"{_ahead(shift)} of" if shift > 0 else f"{_back(-shift)} from"
-            name, places = f"{words} {scope.word(anchor)}", _by(anchor, shift)
-            found.append(token_at(name, places, scope, scope.reach, scope.relative_depth))
+            name, places, depth = f"{words} {scope.word(anchor)}", _by(anchor, shift), scope.relative_depth
+            found.append(token_at(name, places, scope, scope.reach, depth, told=_by(anchor, 0)))
             if abs(shift) <= 2:
-                found.append(same_at(name, places, scope.reach, scope.relative_depth))
+                found.append(same_at(name, places, scope.reach, depth, told=_by(anchor, 0)))
     return found
 
 
@@ -136,11 +146,12 @@ def _mirrored(scope: Scope) -> list[Concept]:
     """Where the mirror is known: all inputs have one shape, or the model sees where they end."""
     if scope.language.causal and not scope.fixed:
         return []
+    depth = 1 if scope.fixed else 2
     found = [
-        token_at(f"{words} the mirror image of this place", _mirror(shift), scope, scope.reach)
+        token_at(f"{words} the mirror image of this place", _mirror(shift), scope, scope.reach, depth)
         for shift, words in ((-1, "one place back from"), (0, "at"), (1, "one place ahead of"))
     ]
-    return [*found, same_at("at the mirror image of this place", _mirror(0), scope.reach)]
+    return [*found, same_at("at the mirror image of this place", _mirror(0), scope.reach, depth)]
 
 
 def _mirror(shift: int) -> Places:

@@ -1,0 +1,152 @@
+"""Which values of a concept does a node's reader treat alike? A concept as coarse as the model allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor
+
+from algoscope.explanation.lexicon import Factors, entropy, numbered
+from algoscope.explanation.merged import merged, table
+from algoscope.explanation.search import PRICE, Subject, Tested, first_numbered
+from algoscope.explanation.trial import Stage, same_inputs
+from algoscope.tasks.answers import divergence
+
+MOST = 48
+"""Values up to which each two are compared."""
+ROUNDS = 12
+"""Runs in which values are put in each other's place, at most; each tries one pair on each input."""
+EACH = 6
+"""How often each pair should be tried."""
+ALIKE = 0.03
+"""Of what any two values do in each other's place, the share up to which two are alike."""
+KL = 0.02
+"""Share of a node's effect that a coarser concept may lose beyond the finer."""
+CHANGED = 0.004
+
+
+def coarser(subject: Subject, stage: Stage, found: Tested) -> Tested:
+    """What was found, with values that may stand for each other told as one, if that is cheaper."""
+    codes = subject.lexicon.together(found.factors, subject.sampled)
+    cells = int(codes.max()) + 1 if len(codes) else 0
+    if not found.passes or not 2 < cells <= MOST:
+        return found
+    steps = _joined(_apart(subject, stage, codes, cells))
+    low, high = 0, len(steps)
+    best = found
+    # The most steps that can be gone; most often all of them.
+    at = high
+    while low < high:
+        trial = _told(subject, stage, found, codes, steps[:at], cells)
+        if _as_good(trial, found):
+            best, low = trial, at
+        else:
+            high = at - 1
+        at = (low + high + 1) // 2
+    return best if _cost(subject, best) < _cost(subject, found) else found
+
+
+def _as_good(trial: Tested, found: Tested) -> bool:
+    return (
+        trial.passes
+        and trial.change.kl <= found.change.kl + KL * found.anything.kl
+        and trial.change.changed <= found.change.changed + CHANGED
+    )
+
+
+def _cost(subject: Subject, tested: Tested) -> float:
+    return tested.bits + PRICE * subject.lexicon.price(tested.factors)
+
+
+def _told(
+    subject: Subject, stage: Stage, found: Tested, codes: Tensor, steps: Sequence[tuple[int, int]], cells: int
+) -> Tested:
+    """The concept with some of its values joined, tested."""
+    home = torch.arange(cells)
+    for one, other in steps:
+        home[home == home[other]] = home[one].clone()
+    return subject.test(stage, _factors(subject, found.factors, numbered(home[codes])), found.anything)
+
+
+def _factors(subject: Subject, fine: Factors, classes: Int[Tensor, "sample"]) -> Factors:
+    """A concept that is there and tells the rows apart like this; else one made for it."""
+    lexicon, rows = subject.lexicon, subject.sampled
+    wanted, bits = first_numbered(classes), entropy(classes)
+    for index in lexicon.known(subject.node.component):
+        here = lexicon.at(index, rows)
+        if abs(entropy(here) - bits) < 1e-6 and torch.equal(first_numbered(here), wanted):
+            return (index,)
+    if len(fine) == 1:
+        fine = lexicon.made_of.get(fine[0], fine)
+    concept = lexicon.concept(fine)
+    return (lexicon.add(merged(concept, table(concept.of(lexicon.inputs)[rows], classes)), fine),)
+
+
+def _joined(apart: Float[Tensor, "value value"]) -> list[tuple[int, int]]:
+    """Which values to join, those first that differ least: a group differs from another by its farthest."""
+    apart = apart.clone().fill_diagonal_(float("inf"))
+    steps = []
+    while len(apart) > 1:
+        place = int(apart.argmin())
+        one, other = sorted(divmod(place, len(apart)))
+        if float(apart[one, other]) > ALIKE:
+            break
+        steps.append((one, other))
+        farthest = torch.maximum(apart[one], apart[other])
+        apart[one], apart[:, one] = farthest, farthest
+        apart[other], apart[:, other] = float("inf"), float("inf")
+        apart.fill_diagonal_(float("inf"))
+    return steps
+
+
+def _apart(subject: Subject, stage: Stage, codes: Int[Tensor, "sample"], cells: int) -> Float[Tensor, "value value"]:
+    """How much happens if two values stand for each other, of what happens with any two.
+
+    Beyond what happens where a value stands for itself. Two that were never tried are taken to be just alike.
+    """
+    generator = Generator().manual_seed(subject.seed)
+    sums, count = torch.zeros(2, cells, cells, dtype=torch.float64), torch.zeros(cells, cells, dtype=torch.float64)
+    example = subject.rows.where[: len(stage.bench)].nonzero()[:, 0]
+    rounds = min(ROUNDS, max(3, EACH * cells * cells // len(stage.bench)))
+    for _ in range(rounds):
+        given, put, moved = _exchanged(subject, stage, codes, cells, example, generator)
+        count.index_put_((given, put), torch.ones(len(given), dtype=torch.float64), accumulate=True)
+        for kind in range(2):
+            sums[kind].index_put_((given, put), moved[kind], accumulate=True)
+    sums, count = sums + sums.mT, count + count.T
+    mean = sums / count.clamp(min=1)
+    within = mean.diagonal(dim1=1, dim2=2)
+    excess = mean - (within[:, :, None] + within[:, None, :]) / 2
+    others = ~torch.eye(cells, dtype=torch.bool)
+    usual = sums[:, others].sum(1) / count[others].sum().clamp(min=1)
+    apart = (excess / usual.clamp(min=1e-6)[:, None, None]).amax(0)
+    return apart.masked_fill(count == 0, ALIKE)
+
+
+def _exchanged(
+    subject: Subject, stage: Stage, codes: Tensor, cells: int, example: Tensor, generator: Generator
+) -> tuple[Tensor, Tensor, Float[Tensor, "2 input"]]:
+    """In each input all rows with one of its values are given another's: which, which other, what happens."""
+    tested, inputs = codes[: subject.rows.tested], len(stage.bench)
+    rank = torch.randperm(len(tested), generator=generator)
+    first = torch.full((inputs,), -1).scatter_reduce(0, example, rank, "amax")
+    there = (first >= 0).nonzero()[:, 0]
+    given = torch.full((inputs,), -1)
+    given[there] = tested[rank.argsort()[first[there]]]
+    put = torch.randint(cells, (inputs,), generator=generator)
+    swapped = tested == given[example]
+    order, size = codes.argsort(), codes.bincount(minlength=cells)
+    begin = size.cumsum(0) - size
+    target = put[example]
+    drawn = (torch.rand(len(tested), generator=generator) * size[target]).long()
+    source = torch.where(swapped, order[begin[target] + drawn], torch.arange(len(tested)))
+    component, bench = subject.node.component, stage.bench
+    values = stage.value(component)[subject.sampled][source]
+    logits = stage.logits_if(component, subject.rows.where[:inputs], values)
+    rows = divergence(logits, bench.logits, bench.examples.sets).double()
+    owner = bench.examples.row_example
+    kl = torch.zeros(inputs, dtype=torch.float64).index_add_(0, owner, rows) / owner.bincount(minlength=inputs).clamp(min=1)
+    changed = (~same_inputs(logits, bench.logits, bench.examples)).double()
+    return given[there], put[there], torch.stack([kl, changed])[:, there]
