@@ -16,6 +16,12 @@ from torch import Tensor
 
 from algoscope import checkpoints
 from algoscope.checkpoints.checkpoint import Checkpoint
+from algoscope.discovery.effects import Interval
+from algoscope.explanation.concepts import Concept
+from algoscope.explanation.explanation import Carried, Explanation, Survival
+from algoscope.explanation.places import Node, Place
+from algoscope.explanation.trial import Change
+from algoscope.model.component import Component
 from algoscope.model.config import ACTIVATIONS, Config
 from algoscope.model.processing import process
 from algoscope.model.transformer import Transformer
@@ -204,3 +210,50 @@ def counting() -> Checkpoint:
         model.blocks[0].attn.W_O[1, 0, 1] = 1.0
         model.W_U[1] = torch.tensor([1.0, -1.0])
     return Checkpoint(model.requires_grad_(False), "majority", {}, (), "counting")
+
+
+@pytest.fixture
+def carried() -> Callable[..., Carried]:
+    """`carried("0.1", "at <sep>", "the token here")`: what a node was found to carry, written by hand."""
+
+    def make(component: str, place: str, *concepts: str, depth: int = 1, **others: Any) -> Carried:
+        node = Node(Component.parse(component), Place(place, lambda inputs: inputs.real))
+        factors = tuple(Concept(name, lambda inputs: inputs.tokens, depth=depth) for name in concepts)
+        usual = {
+            "refined": factors,
+            "bits": 1.5,
+            "carried": Interval(0.96, 0.95, 0.97),
+            "changed": Interval(0.01, 0.0, 0.02),
+            "needed": (0.5,) * len(factors),
+            "alone": 0.0,
+            "importance": Change(1.25, 0.75),
+            "explained": bool(factors),
+        }
+        return Carried(node, factors, **usual | others)
+
+    return make
+
+
+@pytest.fixture
+def explanation(carried: Callable[..., Carried]) -> Callable[..., Explanation]:
+    """`explanation(carried(...), carried(...), flat=0.9)`: written by hand, with what survives."""
+
+    def make(*nodes: Carried, idle: int = 2, flat: float = 0.95, recursive: float = 0.75) -> Explanation:
+        def survival(same: float) -> Survival:
+            return Survival(
+                Interval(same, same - 0.05, same + 0.05), Interval(0.9, 0.85, 0.95), Interval(0.1, 0, 0.2)
+            )
+
+        shares = {"flat": flat, "recursive": recursive, "tables": 0.99, "heads": 0.98}
+        shares |= {"true label": 0.985, "most frequent": 0.25}
+        return Explanation(
+            nodes,
+            tuple(carried(f"3.{index}", "everywhere").node for index in range(idle)),
+            {test: survival(share) for test, share in shares.items()},
+            tuple((each.node, 0.125) for each in nodes[:1]),
+            model_accuracy=0.99,
+            inputs=256,
+            seconds=12.5,
+        )
+
+    return make

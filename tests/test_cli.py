@@ -13,7 +13,7 @@ from algoscope.checkpoints import checkpoint
 from algoscope.model.config import Config
 from algoscope.model.transformer import Transformer
 
-COMMANDS = ("study", "train", "list", "check", "export")
+COMMANDS = ("study", "explain", "train", "list", "check", "export")
 
 
 @pytest.fixture
@@ -270,3 +270,57 @@ def test_a_wrong_hypothesis_is_one_line_and_exit_code_2(run, tmp_path):
     assert (code, out) == (2, "")
     assert "no edge MLP 0 to the values of 0.0" in err
     assert len(err.strip().splitlines()) == 1
+
+
+@pytest.fixture
+def found(monkeypatch, carried, explanation):
+    """What `explain` finds, and what it was asked."""
+    told = explanation(
+        carried("0.0", "at [x]\x1b", "the token here"), carried("MLP 0", "at [x]\x1b", "how many a")
+    )
+    asked = []
+
+    def stub(model, task, examples, seed=0, tell=None):
+        tell("head 0.0: [bold]\x1b")
+        asked.append((task.name, len(examples), seed))
+        return told
+
+    monkeypatch.setattr("algoscope.explanation.explain.explain", stub)
+    return asked
+
+
+def test_explain_prints_sentences_nodes_and_tests_and_writes_nothing(run, toy, tmp_path, found):
+    code, out, _ = run("explain", toy, "--examples", "30", "--seed", "4")
+    assert code == 0
+    assert found == [("brackets", 30, 4)]
+    assert out.startswith("Head 0.0 at [x]\\x1b carries the token here. [1]\n")
+    assert "\x1b" not in out
+    for text in ("carries", "inputs answered alike", "recursive", "true label"):
+        assert text in out
+    assert list(tmp_path.iterdir()) == [toy]
+
+
+def test_explain_as_json_is_the_file_that_it_writes(run, toy, tmp_path, found):
+    code, out, err = run("explain", toy, "--examples", "30", "--json", "--out", "here")
+    assert code == 0
+    assert out == (tmp_path / "here/explanation.json").read_text(encoding="utf-8")
+    assert [node["component"] for node in json.loads(out)["nodes"]] == ["0.0", "MLP 0"]
+    assert "explanation: here/explanation.json" in err
+    assert (tmp_path / "here/explanation.svg").read_text().count("<title>") == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nothing.pt"], "no checkpoint 'nothing.pt'"),
+        (["toy.safetensors", "--task", "bracket"], "no task 'bracket': did you mean 'brackets'?"),
+        (["toy.safetensors", "--out", "toy.safetensors/out"], "toy.safetensors is a file"),
+    ],
+)
+def test_explain_says_what_is_wrong_in_one_line(run, toy, tmp_path, found, words, message):
+    code, out, err = run("explain", *words)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert len(err.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == [toy]
+    assert found == []

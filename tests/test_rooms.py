@@ -16,6 +16,7 @@ FLOORS = (
     ("interventions", "training", "catalogue", "hooked"),
     ("analysis",),
     ("discovery",),
+    ("explanation",),
     ("figures",),
     ("questions",),
     ("stories",),
@@ -24,7 +25,7 @@ FLOORS = (
 )
 """From the ground up; rooms of one floor don't know each other."""
 
-GENERIC = ("model", "interventions", "analysis", "discovery", "figures", "questions")
+GENERIC = ("model", "interventions", "analysis", "discovery", "explanation", "figures", "questions")
 TASKS = {path.stem for path in (SRC / "tasks").glob("*.py")} - {
     "__init__", "task", "answers", "display", "registry", "files", "door",
 }  # fmt: skip

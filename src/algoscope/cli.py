@@ -89,7 +89,7 @@ def study(
     from algoscope.checkpoints.check import COUNT, doubt, score
     from algoscope.report.findings import findings_json
     from algoscope.report.folder import check_folder, write_folder
-    from algoscope.report.terminal import findings_table
+    from algoscope.report.terminal import findings_table, study_words
     from algoscope.stories.prepare import prepare, settings
     from algoscope.stories.run import run_study
 
@@ -117,8 +117,66 @@ def study(
     else:
         # A pipe has no width of its own to cut the table to.
         width = None if sys.stdout.isatty() else 160
-        Console(markup=False, highlight=False, width=width).print(findings_table(found))
+        console = Console(markup=False, highlight=False, width=width)
+        console.print(study_words(found))
+        console.print()
+        console.print(findings_table(found))
     typer.echo(f"report: {page}", err=json)
+
+
+@app.command()
+def explain(
+    name_or_path: Model,
+    task: TaskName = None,
+    examples: Annotated[
+        int | None, typer.Option(min=2, help="How many; else 5000, or all that --data holds.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Decides the examples, and what is drawn from them.")] = 0,
+    data: Annotated[Path | None, typer.Option(help="Your own inputs and labels instead of a sample.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for explanation.json and explanation.svg; else none.")
+    ] = None,
+    set_: Settings = None,
+    names: Names = None,
+    device: Device = "cpu",
+    threads: Threads = 2,
+    json: Annotated[bool, typer.Option("--json", help="Print explanation.json and nothing else.")] = False,
+) -> None:
+    """Say in words how a model does its task: which part carries what, and how much that explains.
+
+    Prints sentences, what each part that matters carries, and two tests of all of it at once. Each number in
+    brackets is a line of the table that a sentence rests on. docs/explain.md says what the tests show.
+    """
+    import torch
+    from rich.console import Console
+    from rich.text import Text
+
+    from algoscope.explanation.explain import explain as explained
+    from algoscope.report.explanation import explanation_json, printed, write_explanation
+    from algoscope.report.folder import check_folder
+    from algoscope.stories.prepare import prepare, settings
+
+    torch.set_num_threads(threads)
+    if out is not None:
+        check_folder(out)
+    with Console(stderr=True).status("reading the model") as status:
+        prepared = prepare(name_or_path, task, settings(set_ or []), examples, seed, data, device, names)
+
+        def tell(doing: str) -> None:
+            # A concept's name may be anything: as markup it would be read.
+            status.update(Text(f"explaining: {printable(doing)}"))
+
+        found = explained(prepared.checkpoint.model, prepared.task, prepared.examples, seed, tell=tell)
+    if json:
+        typer.echo(explanation_json(found), nl=False)
+    else:
+        width = None if sys.stdout.isatty() else 160
+        console = Console(markup=False, highlight=False, width=width)
+        for part in printed(found):
+            console.print(part)
+            console.print()
+    if out is not None:
+        typer.echo(f"explanation: {write_explanation(found, out)}", err=json)
 
 
 @app.command()

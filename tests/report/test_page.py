@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from algoscope.explanation.words import Sentence
 from algoscope.figures.bars import grouped_bars
 from algoscope.figures.circuit import Drawing
 from algoscope.figures.heatmaps import heatmaps
@@ -108,7 +109,7 @@ def test_in_a_browser_a_study_opens_offline_and_draws_every_figure(untrained_stu
     drawings = [figure for figure in figures if isinstance(figure, Drawing)]
     assert console == ""
     assert shown.count('class="plot-container') == len(figures) - len(drawings) > 0
-    assert shown.count('class="circuit"') == len(drawings) > 0
+    assert shown.count('class="circuit"') + shown.count('class="explanation"') == len(drawings) > 0
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium to open the page with")
@@ -180,3 +181,24 @@ def test_inputs_are_shown_with_marks_and_tables_with_rounded_numbers(evil_study)
     for text in ("0.1235", "A caption.", "<b>", "<i> 7", "P = 0.5", "–"):
         assert text in tags.text
     assert not {"b", "i"} & {tag for tag, _ in tags.found}
+
+
+def test_sentences_stand_on_top_and_lead_to_the_rows_that_they_rest_on(evil_study):
+    rows = (("1", "<i>"), ("2", "y"))
+    section = Section(
+        "told",
+        "How?",
+        "t",
+        tables=(Table(("", "part"), rows, "A caption."), Table(("a",), (("z",),), "Another.")),
+        words=(Sentence("<i>It</i> carries x.", (0, 1)), Sentence("The rest is idle.")),
+    )
+    page = render_page(replace(evil_study, sections=(section, *evil_study.sections)))
+    tags = Tags(page)
+    assert "i" not in {tag for tag, _ in tags.found}
+    assert tags.text.index("<i>It</i> carries x.") < tags.text.index("claims hold")
+    linked = [attributes["href"] for tag, attributes in tags.found if tag == "a"]
+    assert linked[:2] == ["#told-1", "#told-2"]
+    assert [attributes["id"] for tag, attributes in tags.found if tag == "tr" and "id" in attributes] == [
+        "told-1",
+        "told-2",
+    ]

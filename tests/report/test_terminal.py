@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from algoscope.report.terminal import findings_table
+from algoscope.explanation.words import Sentence
+from algoscope.report.terminal import findings_table, study_words
 
 
 def printed(study) -> str:
@@ -50,3 +51,10 @@ def test_what_qualifies_a_verdict_stands_beside_its_bound(evil_study):
     close = replace(section.findings[1].claim.measured(4.5), untrained=True)
     study = replace(evil_study, sections=(replace(section, findings=(close,)),))
     assert "at least 4 (untrained too, hangs on it)" in printed(study)
+
+
+def test_sentences_are_told_one_a_line_and_obey_nothing(evil_study):
+    section = replace(evil_study.sections[0], words=(Sentence("\x1b[31mOne\ntwo."), Sentence("Three.", (0,))))
+    study = replace(evil_study, sections=(section, *evil_study.sections))
+    assert study_words(study).splitlines() == ["\\x1b[31mOne\\ntwo.", "Three."]
+    assert study_words(evil_study) == ""

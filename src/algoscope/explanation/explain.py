@@ -45,7 +45,7 @@ GAIN = 0.004
 ADDED = 60
 """Concepts that are tried beside what a node carries."""
 SUSPECTS = 6
-"""Nodes that carry least, of which it is measured what they lose in the recursive test."""
+"""Nodes whose concepts lose most alone, of which it is measured what they lose in the recursive test."""
 FEWEST = 60
 MEASURED = 1000
 """Other inputs, on which what was found is measured."""
@@ -130,7 +130,7 @@ def _measured(
     pool = fresh.bench.pool
     everywhere = {node: factors.get(node, ()) for node in shop.rows}
     swaps = Swaps.drawn(pool, fresh.codes(everywhere), fresh.seed)
-    suspects = sorted(nodes, key=lambda each: each.carried.mean)[:SUSPECTS]
+    suspects = sorted(nodes, key=lambda each: (each.carried.mean - 1) * each.importance.kl)[:SUSPECTS]
     return Explanation(
         tuple(nodes),
         tuple(node for node in shop.rows if node not in found),

@@ -11,6 +11,7 @@ from algoscope.questions.composition import composition
 from algoscope.questions.decomposition import decomposition
 from algoscope.questions.edges import edges
 from algoscope.questions.edges_alone import edges_alone
+from algoscope.questions.explained import explained
 from algoscope.questions.fooling import fooling
 from algoscope.questions.inputs import inputs
 from algoscope.questions.jointly import jointly
@@ -25,8 +26,8 @@ from algoscope.questions.weak_spots import weak_spots
 Question = Callable[[Seen], Section]
 """From what a model did to what was asked of it, found and drawn. Never knows of reports, or of a task."""
 
-OPENING: tuple[Question, ...] = (accuracy, decomposition)
-"""Does it do the task, and may it be taken apart? A text's own questions come after these."""
+OPENING: tuple[Question, ...] = (explained, accuracy, decomposition)
+"""How does it do the task, does it, and may it be taken apart? A text's own questions come after these."""
 
 ANATOMY: tuple[Question, ...] = (
     attribution,

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from plotly.graph_objects import Figure
 
+from algoscope.explanation.words import Sentence
 from algoscope.figures.circuit import Drawing
 from algoscope.questions.claim import Finding
 from algoscope.tasks.display import Shown
@@ -56,6 +57,8 @@ class Section:
     """Of our own arithmetic (sums, rounding, identities): shown apart, and not counted as findings."""
     overview: tuple[Illustration, ...] = ()
     """Figures that belong at the top of the page, in its summary."""
+    words: tuple[Sentence, ...] = ()
+    """What was found, in sentences, at the very top. What each rests on are rows of the first table."""
 
     @property
     def judged(self) -> tuple[Finding, ...]:
@@ -106,6 +109,10 @@ class Study:
             near = get_close_matches(identity, known, n=1, cutoff=0)
             raise KeyError(f"no finding {identity!r}: did you mean {near[0]!r}?" if near else "no findings")
         return known[identity]
+
+    @property
+    def words(self) -> tuple[Sentence, ...]:
+        return tuple(sentence for section in self.sections for sentence in section.words)
 
     @property
     def overview(self) -> tuple[Illustration, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
+from algoscope.errors import printable
 from algoscope.questions.claim import Finding
 from algoscope.questions.study import Study
 
@@ -31,6 +32,11 @@ def findings_table(study: Study) -> Table:
             more = f" and {len(findings) - 1} more" if len(findings) > 1 else ""
             table.add_row(*_fixed(findings[0], findings[0].id + more), _cut(""), _cut(reason))
     return table
+
+
+def study_words(study: Study) -> str:
+    """How the model does its task, a sentence a line; empty if no question says so."""
+    return "\n".join(printable(sentence.text) for sentence in study.words)
 
 
 def _fixed(finding: Finding, name: str) -> tuple[Text, Text, Text]:
