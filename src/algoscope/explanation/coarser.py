@@ -101,13 +101,18 @@ def _joined(apart: Float[Tensor, "value value"]) -> list[tuple[int, int]]:
     return steps
 
 
-def _apart(subject: Subject, stage: Stage, codes: Int[Tensor, "sample"], cells: int) -> Float[Tensor, "value value"]:
+def _apart(
+    subject: Subject, stage: Stage, codes: Int[Tensor, "sample"], cells: int
+) -> Float[Tensor, "value value"]:
     """How much happens if two values stand for each other, of what happens with any two.
 
     Beyond what happens where a value stands for itself. Two that were never tried are taken to be just alike.
     """
     generator = Generator().manual_seed(subject.seed)
-    sums, count = torch.zeros(2, cells, cells, dtype=torch.float64), torch.zeros(cells, cells, dtype=torch.float64)
+    sums, count = (
+        torch.zeros(2, cells, cells, dtype=torch.float64),
+        torch.zeros(cells, cells, dtype=torch.float64),
+    )
     example = subject.rows.where[: len(stage.bench)].nonzero()[:, 0]
     rounds = min(ROUNDS, max(3, EACH * cells * cells // len(stage.bench)))
     for _ in range(rounds):
@@ -147,6 +152,8 @@ def _exchanged(
     logits = stage.logits_if(component, subject.rows.where[:inputs], values)
     rows = divergence(logits, bench.logits, bench.examples.sets).double()
     owner = bench.examples.row_example
-    kl = torch.zeros(inputs, dtype=torch.float64).index_add_(0, owner, rows) / owner.bincount(minlength=inputs).clamp(min=1)
+    kl = torch.zeros(inputs, dtype=torch.float64).index_add_(0, owner, rows) / owner.bincount(
+        minlength=inputs
+    ).clamp(min=1)
     changed = (~same_inputs(logits, bench.logits, bench.examples)).double()
     return given[there], put[there], torch.stack([kl, changed])[:, there]

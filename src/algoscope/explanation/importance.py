@@ -8,7 +8,16 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from algoscope.explanation.places import MOST, Node, Place, by_segment, everywhere, from_end, positions, without
+from algoscope.explanation.places import (
+    MOST,
+    Node,
+    Place,
+    by_segment,
+    everywhere,
+    from_end,
+    positions,
+    without,
+)
 from algoscope.explanation.rows import rows
 from algoscope.explanation.trial import Bench, Change, Stage, first_stage, stages
 from algoscope.model.component import heads_and_mlps
@@ -98,9 +107,7 @@ def _change(stage: Stage, node: Node, generator: Generator) -> Change:
     return stage.change_if(node.component, own.where[: len(stage.bench)], values)
 
 
-def _jointly_idle(
-    bench: Bench, changes: dict[Node, Change], generator: Generator
-) -> frozenset[Node]:
+def _jointly_idle(bench: Bench, changes: dict[Node, Change], generator: Generator) -> frozenset[Node]:
     """As many of the least nodes as do nothing together, then each further one that adds nothing to them."""
     order = sorted(
         (node for node, change in changes.items() if idle(change)),

@@ -161,9 +161,7 @@ class Subject:
         where = self.rows.where[: len(stage.bench)]
         change = stage.change_if(component, where, values).less(stage.change)
         untried = alone & ~self.common
-        return Tested(
-            factors, entropy(codes), change, anything or change, _share(alone), _share(untried)
-        )
+        return Tested(factors, entropy(codes), change, anything or change, _share(alone), _share(untried))
 
     def candidates(self, found: Sequence[tuple[Factors, Tensor]]) -> list[Candidate]:
         """Screened, each partition once."""
@@ -181,7 +179,12 @@ class Subject:
 
 
 def subject(
-    pool: Pool, lexicon: Lexicon, node: Node, own: Rows, sensitivity: Float[Tensor, "draw batch seq d"], seed: int
+    pool: Pool,
+    lexicon: Lexicon,
+    node: Node,
+    own: Rows,
+    sensitivity: Float[Tensor, "draw batch seq d"],
+    seed: int,
 ) -> Subject:
     """A node ready to be asked. `sensitivity` is on the first inputs of the pool."""
     generator = Generator().manual_seed(seed)
@@ -191,12 +194,12 @@ def subject(
     screened = _unlike(own.identity, generator)
     axes = directions(sensitivity[:, own.where[: sensitivity.shape[1]]].flatten(0, 1))
     clean = pool.value(node.component)[own.where][screened]
-    return Subject(node, lexicon, own, sample, Screen(clean @ axes, _common(own.identity)[screened]), screened, seed)
+    return Subject(
+        node, lexicon, own, sample, Screen(clean @ axes, _common(own.identity)[screened]), screened, seed
+    )
 
 
-def search(
-    subject: Subject, stage: Stage, inherited: Sequence[Factors] = (), start: Factors = ()
-) -> Tested:
+def search(subject: Subject, stage: Stage, inherited: Sequence[Factors] = (), start: Factors = ()) -> Tested:
     """The cheapest concept that carries enough; else a cheap one of those that lose least.
 
     `inherited` are the concepts of what the node reads: it may carry them on. What is found says at least
