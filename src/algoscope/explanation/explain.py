@@ -51,6 +51,8 @@ SUSPECTS = 6
 FEWEST = 60
 ANSWERED = 4000
 """Other inputs, on which the program answers: mistakes are rare."""
+ONE_BY_ONE = 400
+"""Of these, those on which each node is measured alone."""
 MEASURED = 1000
 """Other inputs, on which what was found is measured."""
 
@@ -129,7 +131,7 @@ def _fresh(
     pool = replace(pool, inputs=read_inputs(examples, shop.pool.inputs.language))
     every = (*factors.values(), *(each.factors for each in found.values()))
     lexicon = Lexicon.of(shop.lexicon.concepts, pool.inputs, {number for each in every for number in each})
-    return Fresh(Bench.of(pool, len(examples)), lexicon, shop.seed + 1)
+    return Fresh(Bench.of(pool, min(ONE_BY_ONE, len(examples))), lexicon, shop.seed + 1)
 
 
 def _measured(

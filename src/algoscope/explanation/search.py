@@ -306,7 +306,7 @@ def also(subject: Subject, factors: Factors) -> tuple[Concept, ...]:
     """Other single concepts that tell its rows apart in the same way."""
     if not factors:
         return ()
-    lexicon, rows = subject.lexicon, subject.sampled
+    lexicon, rows = subject.lexicon, subject.seen
     mine = first_numbered(lexicon.together(factors, rows))
     others = [index for index in lexicon.known(subject.node.component) if (index,) != factors]
     same = [index for index in others if torch.equal(first_numbered(lexicon.at(index, rows)), mine)]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from algoscope.model.layers import Bias, Stream
@@ -24,6 +25,13 @@ class Steps:
     bias: Bias
     answered: Bool[Tensor, "batch seq"]
     tap: Taps
+
+    @cached_property
+    def at(self) -> Int[Tensor, "position"] | None:
+        """Where answers are read, if that is a few positions, the same in every input: others end unread."""
+        where = self.answered.any(0)
+        same = len(self.answered) > 0 and bool((self.answered == where).all())
+        return where.nonzero()[:, 0] if same and 2 * int(where.sum()) <= len(where) else None
 
     @classmethod
     def of(cls, model: Transformer, examples: Examples) -> Steps:
@@ -54,13 +62,25 @@ class Steps:
 
     def after(self, layer: int, resid: Stream) -> Float[Tensor, "row class"]:
         """Logits at the answers from the stream after a layer."""
-        for later in range(layer + 1, self.model.config.n_layers):
+        last = self.model.config.n_layers - 1
+        for later in range(layer + 1, last):
             resid = self.model.block(later)(resid, self.bias, self.tap)
-        return self.logits(resid)
+        if layer == last:
+            return self.logits(resid)
+        if self.at is None:
+            return self.logits(self.model.block(last)(resid, self.bias, self.tap))
+        return self._read(self.model.block(last)(resid, self.bias, self.tap, self.at))
 
     def after_heads(self, layer: int, mid: Stream) -> Float[Tensor, "row class"]:
         """Logits at the answers from the stream between the heads and the MLP of a layer."""
-        return self.after(layer, self.model.block(layer).from_resid_mid(mid, self.tap))
+        block = self.model.block(layer)
+        if layer == self.model.config.n_layers - 1 and self.at is not None:
+            return self._read(block.from_resid_mid(mid[:, self.at], self.tap))
+        return self.after(layer, block.from_resid_mid(mid, self.tap))
+
+    def _read(self, resid: Stream) -> Float[Tensor, "row class"]:
+        """Logits from the stream at the positions `at` alone: example by example, as rows are."""
+        return self.model.read_out(resid.flatten(0, 1), self.tap)
 
     def logits(self, resid: Stream) -> Float[Tensor, "row class"]:
         """Logits at the answers from the stream after the last layer."""

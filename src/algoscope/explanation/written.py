@@ -35,7 +35,7 @@ class Written:
 
 def write(pool: Pool, carried: Carried, fresh: Examples, seed: int) -> Written:
     """The program that these concepts make with the means of a pool, tried on fresh examples."""
-    made = {kind: make(pool, carried) for kind, make in KINDS.items()}
+    made = {kind: program for kind, make in KINDS.items() if (program := make(pool, carried)) is not None}
     agreed = {
         kind: float(same_inputs(program(pool.examples), pool.logits, pool.examples).float().mean())
         for kind, program in made.items()
