@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from algoscope.explanation.lexicon import Factors, entropy, numbered
+from algoscope.explanation.lexicon import Factors, numbered
 from algoscope.explanation.merged import merged, table
-from algoscope.explanation.search import PRICE, Subject, Tested, first_numbered
+from algoscope.explanation.search import PRICE, Subject, Tested
 from algoscope.explanation.trial import Stage, same_inputs
 from algoscope.tasks.answers import divergence
 
@@ -20,7 +20,9 @@ ROUNDS = 12
 """Runs in which values are put in each other's place, at most; each tries one pair on each input."""
 EACH = 6
 """How often each pair should be tried."""
-ALIKE = 0.03
+CONFIRMED = 6
+"""Runs more for pairs in which nothing has spoken against their being alike."""
+ALIKE = 0.015
 """Of what any two values do in each other's place, the share up to which two are alike."""
 KL = 0.02
 """Share of a node's effect that a coarser concept may lose beyond the finer."""
@@ -73,11 +75,10 @@ def _told(
 def _factors(subject: Subject, fine: Factors, classes: Int[Tensor, "sample"]) -> Factors:
     """A concept that is there and tells the rows apart like this; else one made for it."""
     lexicon, rows = subject.lexicon, subject.sampled
-    wanted, bits = first_numbered(classes), entropy(classes)
-    for index in lexicon.known(subject.node.component):
-        here = lexicon.at(index, rows)
-        if abs(entropy(here) - bits) < 1e-6 and torch.equal(first_numbered(here), wanted):
-            return (index,)
+    same = set(lexicon.telling(classes, rows))
+    there = next((index for index in lexicon.known(subject.node.component) if index in same), None)
+    if there is not None:
+        return (there,)
     if len(fine) == 1:
         fine = lexicon.made_of.get(fine[0], fine)
     concept = lexicon.concept(fine)
@@ -110,34 +111,46 @@ def _apart(subject: Subject, stage: Stage, codes: Int[Tensor, "sample"], cells: 
     sums, count = torch.zeros(2, cells, cells, dtype=torch.float64), torch.zeros(cells, cells, dtype=torch.float64)
     example = subject.rows.where[: len(stage.bench)].nonzero()[:, 0]
     rounds = min(ROUNDS, max(3, EACH * cells * cells // len(stage.bench)))
-    for _ in range(rounds):
-        given, put, moved = _exchanged(subject, stage, codes, cells, example, generator)
+    likely, usual = torch.ones(cells, cells, dtype=torch.bool), torch.zeros(2)
+    apart = torch.zeros(cells, cells)
+    for number in range(rounds + CONFIRMED):
+        given, put, moved = _exchanged(subject, stage, codes, likely, example, generator)
         count.index_put_((given, put), torch.ones(len(given), dtype=torch.float64), accumulate=True)
         for kind in range(2):
             sums[kind].index_put_((given, put), moved[kind], accumulate=True)
+        if number >= rounds - 1:
+            if number == rounds - 1:
+                others = ~torch.eye(cells, dtype=torch.bool)
+                usual = (sums[:, others].sum(1) / count[others].sum().clamp(min=1)).clamp(min=1e-6)
+            apart = _excess(sums, count, usual)
+            likely = (apart <= ALIKE).fill_diagonal_(True)
+    return apart
+
+
+def _excess(
+    sums: Float[Tensor, "2 value value"], count: Float[Tensor, "value value"], usual: Float[Tensor, "2"]
+) -> Float[Tensor, "value value"]:
+    """What happens in one pair beyond what happens within each, of what usually happens: the worse of both."""
     sums, count = sums + sums.mT, count + count.T
     mean = sums / count.clamp(min=1)
     within = mean.diagonal(dim1=1, dim2=2)
     excess = mean - (within[:, :, None] + within[:, None, :]) / 2
-    others = ~torch.eye(cells, dtype=torch.bool)
-    usual = sums[:, others].sum(1) / count[others].sum().clamp(min=1)
-    apart = (excess / usual.clamp(min=1e-6)[:, None, None]).amax(0)
-    return apart.masked_fill(count == 0, ALIKE)
+    return (excess / usual[:, None, None]).amax(0).masked_fill(count == 0, ALIKE)
 
 
 def _exchanged(
-    subject: Subject, stage: Stage, codes: Tensor, cells: int, example: Tensor, generator: Generator
+    subject: Subject, stage: Stage, codes: Tensor, likely: Tensor, example: Tensor, generator: Generator
 ) -> tuple[Tensor, Tensor, Float[Tensor, "2 input"]]:
-    """In each input all rows with one of its values are given another's: which, which other, what happens."""
+    """In each input all rows with one of its values get another likely one: which, which other, what happens."""
     tested, inputs = codes[: subject.rows.tested], len(stage.bench)
     rank = torch.randperm(len(tested), generator=generator)
     first = torch.full((inputs,), -1).scatter_reduce(0, example, rank, "amax")
     there = (first >= 0).nonzero()[:, 0]
     given = torch.full((inputs,), -1)
     given[there] = tested[rank.argsort()[first[there]]]
-    put = torch.randint(cells, (inputs,), generator=generator)
+    put = torch.multinomial(likely[given].double(), 1, generator=generator)[:, 0]
     swapped = tested == given[example]
-    order, size = codes.argsort(), codes.bincount(minlength=cells)
+    order, size = codes.argsort(), codes.bincount(minlength=len(likely))
     begin = size.cumsum(0) - size
     target = put[example]
     drawn = (torch.rand(len(tested), generator=generator) * size[target]).long()

@@ -97,16 +97,24 @@ class Tested:
     @property
     def passes(self) -> bool:
         """Whether nothing speaks against the concept explaining the node."""
+        most = self.anything.changed
         return (
-            self.change.kl <= max(SLACK_KL * self.anything.kl, 0.002)
-            and self.change.changed <= max(SLACK_CHANGED, 0.02 * self.anything.changed)
+            self.change.kl <= SLACK_KL * self.anything.kl + 0.0005
+            and self.change.changed <= max(min(SLACK_CHANGED, 0.15 * most), 0.02 * most)
             and self.untried <= ALONE
         )
 
     @property
     def enough(self) -> bool:
-        """Whether the concept explains the node, and that could have turned out otherwise."""
-        return self.passes and self.alone <= ALONE
+        """Whether the concept explains the node, and that could have turned out otherwise.
+
+        The more facts are taken together, the more such were there to choose from, and the less may be lost.
+        """
+        return self.passes and self.alone <= ALONE and self.little(self.change.kl / max(self.anything.kl, 1e-9))
+
+    def little(self, share: float) -> bool:
+        """Whether so much of a node's effect may be lost."""
+        return share <= SLACK_KL / max(len(self.factors), 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,6 +214,8 @@ def search(
     if idle(anything.change):
         return anything
     best = [anything]
+    if not start and (place := _place(subject)) and (tested := subject.test(stage, place, anything.change)).passes:
+        return tested
     if start:
         for factors in dict.fromkeys((start, subject.lexicon.finer(start))):
             best.append(subject.test(stage, factors, anything.change))
@@ -229,6 +239,19 @@ def search(
     least = min(each.lost for each in best)
     near = [each for each in best if each.lost <= least + (0 if start else NEAR)]
     return min(near, key=lambda each: each.bits + PRICE * subject.lexicon.price(each.factors))
+
+
+def _place(subject: Subject) -> Factors:
+    """The concept of which of its places this is, if a node has several.
+
+    The screen thinks little of it where all but one of them are idle, and the one is as in every input.
+    """
+    rows, lexicon = subject.sampled, subject.lexicon
+    here = numbered(rows.nonzero()[:, 1])
+    if not len(here) or not int(here.max()):
+        return ()
+    same = set(lexicon.telling(here, rows))
+    return next(((index,) for index in lexicon.known(subject.node.component) if index in same), ())
 
 
 def _cheapest(
@@ -304,10 +327,9 @@ def also(subject: Subject, factors: Factors) -> tuple[Concept, ...]:
     if not factors:
         return ()
     lexicon, rows = subject.lexicon, subject.sampled
-    mine = first_numbered(lexicon.together(factors, rows))
-    others = [index for index in lexicon.known(subject.node.component) if (index,) != factors]
-    same = [index for index in others if torch.equal(first_numbered(lexicon.at(index, rows)), mine)]
-    return tuple(lexicon.concepts[index] for index in same)
+    same = set(lexicon.telling(lexicon.together(factors, rows), rows))
+    known = [index for index in lexicon.known(subject.node.component) if index in same]
+    return tuple(lexicon.concepts[index] for index in known if (index,) != factors)
 
 
 def _promise(candidate: Candidate) -> float:
@@ -315,12 +337,12 @@ def _promise(candidate: Candidate) -> float:
 
 
 def first_numbered(codes: Int[Tensor, "row"]) -> Int[Tensor, "row"]:
-    """The same partition, numbered by first occurrence: equal for equal partitions."""
-    values, found = codes.unique(return_inverse=True)
-    first = torch.full((len(values),), len(codes)).scatter_reduce_(0, found, torch.arange(len(codes)), "amin")
+    """The partition of numbers 0, 1, 2 ..., numbered by first occurrence: equal for equal partitions."""
+    count = int(codes.max()) + 1 if len(codes) else 0
+    first = torch.full((count,), len(codes)).scatter_reduce_(0, codes, torch.arange(len(codes)), "amin")
     rank = torch.empty_like(first)
-    rank[first.argsort()] = torch.arange(len(values))
-    return rank[found].int()
+    rank[first.argsort()] = torch.arange(count)
+    return rank[codes].int()
 
 
 def _common(identity: Int[Tensor, "row"]) -> Bool[Tensor, "row"]:
