@@ -98,6 +98,17 @@ def test_many_heads_and_tokens_are_drawn_a_few_at_a_time_and_the_caption_says_so
     assert f"the {MOST} rows and columns of largest norm" in token_qk.caption
 
 
+@pytest.mark.parametrize("layers", [1, 2])
+def test_the_caption_names_the_layer_where_heads_of_several_are_drawn(echo, layers):
+    config = Config(
+        n_layers=2, d_model=8, n_heads=1, d_head=4, n_ctx=4, d_vocab=4, d_vocab_out=4, attention_dir="causal"
+    )  # fmt: skip
+    seen = see(Transformer(config).requires_grad_(False), echo, echo.sample(50, seed=0))
+    drawn = reads_of(seen, every_head(config)[:layers]).illustrations[:layers]
+    named = [["Token QK"], ["Token QK, layer 0", "Token QK, layer 1"]][layers - 1]
+    assert [each.caption.split(":")[0] for each in drawn] == named
+
+
 def test_heads_of_the_last_layer_are_looked_at_from_the_answers(seen_majority):
     # Head 0.1 attends evenly from everywhere; only the last place is answered.
     (circuits,) = circuits_of(seen_majority, [Head(0, 1)])

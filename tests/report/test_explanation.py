@@ -43,7 +43,8 @@ def test_json_holds_every_node_test_and_sentence(found):
     first, second = read["nodes"]
     assert first == {
         "component": "0.1", "position": "after <sep>", "concept": "the token here, with how many a",
-        "bits": 1.5, "carried": 0.96, "refined": ["the token here", "how many a"], "needed": {"the token here": 0.5, "how many a": None},
+        "bits": 1.5, "carried": 0.96, "refined": ["the token here", "how many a"],
+        "needed": {"the token here": 0.5, "how many a": None},
         "importance": {"kl": 1.25, "changed": 0.75}, "explained": True, "also": ["the place"],
     }  # fmt: skip
     assert (second["concept"], second["explained"], second["needed"]) == (None, False, {})
@@ -65,7 +66,7 @@ def test_json_holds_every_node_test_and_sentence(found):
 
 def test_the_tables_have_a_line_for_each_node_and_test(found):
     lines = [" ".join(line.split()) for line in shown(found).splitlines()]
-    told = "head 0.1 after <sep> the token here, with how many a 1.5 96% (95% to 97%) 50%, – 1.25"
+    told = "head 0.1 after <sep> the token here, with how many a 1.5 96% (95% to 97%) 0.50, – 1.25"
     assert f"1 {told}" in lines
     assert any(line.startswith("2 MLP 1 at <sep> not understood") for line in lines)
     rows = [line.split() for line in lines]
@@ -78,7 +79,7 @@ def test_what_is_taken_to_be_carried_beyond_that_with_all_others_stands_apart(ca
     more = tuple(Concept(name, lambda inputs: inputs.place) for name in ("the token here", "the place"))
     found = explanation(carried("0.0", "here", "the token here", refined=more))
     assert json.loads(explanation_json(found))["nodes"][0]["refined"] == ["the token here", "the place"]
-    assert any(line.rstrip().endswith("1.25  the place") for line in shown(found).splitlines())
+    assert any(line.rstrip().endswith("1.25    +1") for line in shown(found).splitlines())
 
 
 def test_each_sentence_names_the_lines_of_the_table_that_it_rests_on(found):

@@ -98,6 +98,12 @@ def test_a_study_records_the_model_the_data_and_the_versions(told, counting):
     assert [each["id"] for each in record["checks"]] == ["decomposition-max-error"]
 
 
+@pytest.mark.parametrize(("training", "recorded"), [({}, None), ({"steps": 7}, {"steps": 7})])
+def test_how_the_model_was_trained_is_recorded_where_the_file_says_it(counting, training, recorded):
+    checkpoint = replace(counting, training=training)
+    assert run_study(checkpoint, Majority(), Majority().sample(20, seed=0)).model["training"] == recorded
+
+
 def test_the_same_arguments_give_the_same_findings(told, counting):
     again = run_study(counting, Told(), Told().sample(200, seed=0), seed=3)
     assert findings_json(again) == findings_json(told[0])

@@ -80,15 +80,18 @@ def tables(pool: Pool, carried: Carried) -> Program:
     return program(pool, carried, heads_and_mlps(pool.model.config))
 
 
-def heads(pool: Pool, carried: Carried) -> Program:
-    """MLPs as tables; heads are computed from what stands in the stream."""
-    every = heads_and_mlps(pool.model.config)
-    return program(pool, carried, [each for each in every if each.head is None])
+def heads(pool: Pool, carried: Carried) -> Program | None:
+    """MLPs as tables; heads are computed from what stands in the stream.
+
+    None for a model without MLPs: what computes all of its heads is the model.
+    """
+    mlps = [each for each in heads_and_mlps(pool.model.config) if each.head is None]
+    return program(pool, carried, mlps) if mlps else None
 
 
 def program(pool: Pool, carried: Carried, looked_up: Sequence[Component]) -> Program:
     """These components as tables of means over a pool; the others are computed from the stream."""
-    codes = _CodesOf(pool.inputs)
+    codes = CodesOf(pool.inputs)
     steps = [
         Step(node, tuple(factors), _table(pool, node, factors, codes))
         for node, factors in sorted(carried.items(), key=lambda each: each[0].component)
@@ -98,7 +101,7 @@ def program(pool: Pool, carried: Carried, looked_up: Sequence[Component]) -> Pro
     return Program(pool.model, pool.inputs.language, tuple(steps), rest)
 
 
-def _table(pool: Pool, node: Node, factors: Sequence[Concept], codes: _CodesOf) -> Table:
+def _table(pool: Pool, node: Node, factors: Sequence[Concept], codes: CodesOf) -> Table:
     where = node.place.of(pool.inputs)
     return fitted(codes.at(factors, where), pool.value(node.component)[where])
 
@@ -113,7 +116,7 @@ def _rest(pool: Pool, component: Component, nodes: Sequence[Node]) -> Float[Tens
     return value[left].mean(0) if left.any() else value.new_zeros(value.shape[-1])
 
 
-class _CodesOf:
+class CodesOf:
     """What concepts say of some inputs, each asked once."""
 
     def __init__(self, inputs: Inputs) -> None:
@@ -138,7 +141,7 @@ class _Run:
 
     program: Program
     examples: Examples
-    codes: _CodesOf
+    codes: CodesOf
     forward: Steps
     asked: int = 0
     unknown: int = 0
@@ -146,7 +149,7 @@ class _Run:
     @classmethod
     def of(cls, program: Program, examples: Examples) -> _Run:
         inputs = read_inputs(examples, program.language)
-        return cls(program, examples, _CodesOf(inputs), Steps.of(program.model, examples))
+        return cls(program, examples, CodesOf(inputs), Steps.of(program.model, examples))
 
     def logits(self) -> Float[Tensor, "row class"]:
         model, forward = self.program.model, self.forward

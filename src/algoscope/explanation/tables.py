@@ -94,11 +94,16 @@ class Additive:
 
 def fitted(codes: Codes, values: Values) -> Table:
     """The table of these rows: joint or additive, whichever says better what a row is from the other rows."""
+    return best_fit(codes, values)[0]
+
+
+def best_fit(codes: Codes, values: Values) -> tuple[Table, float]:
+    """The table, and by how much it misses a row that is left out: the mean squared distance."""
     joint, left = _joint(codes, values)
     if codes.shape[1] < 2 or sum(len(each) for each in joint.values) > MOST_CELLS:
-        return joint
+        return joint, left
     additive, left_of_sum = _additive(codes, values, joint.values)
-    return joint if left <= left_of_sum else additive
+    return (joint, left) if left <= left_of_sum else (additive, left_of_sum)
 
 
 def _joint(codes: Codes, values: Values) -> tuple[Joint, float]:

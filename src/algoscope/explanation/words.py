@@ -136,8 +136,8 @@ def _tests(explanation: Explanation) -> tuple[Sentence, Sentence]:
     return (
         Sentence(
             "Replacing every part's output by its output on other inputs that agree on what it carries"
-            f"{taken} leaves all answers of {percent(flat.mean)} of inputs as they were (recursively, with what "
-            f"each part reads replaced in the same way first: {percent(recursive.mean)})."
+            f"{taken} leaves all answers of {percent(flat.mean)} of inputs as they were (recursively, with "
+            f"what each part reads replaced in the same way first: {percent(recursive.mean)})."
         ),
         Sentence(
             f"So {percent(explanation.explained)} of the model is explained, the weaker of the two. The true "

@@ -91,15 +91,24 @@ def _finite(value: float) -> float | None:
 
 
 def nodes_table(found: Explanation) -> Table:
-    """A line for each node that matters, with what shows what it carries."""
+    """A line for each node that matters, with what shows what it carries. The last column has how many facts
+    more it is taken to carry where all nodes are tested at once."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("", "node", "carries", "bits", "kept", "needed", "worth", "with all others: also"):
-        text = heading in ("node", "carries", "with all others: also")
+    for heading in ("", "node", "carries", "bits", "kept", "needed", "worth", "more"):
+        text = heading in ("node", "carries")
         table.add_column(heading, justify="left" if text else "right", no_wrap=not text)
     for number, each in enumerate(found.nodes, start=1):
         texts = str(number), str(each.node), told(each), f"{each.bits:.1f}", _share(each.carried)
         table.add_row(
-            *map(_text, (*texts, _needed(each), f"{each.importance.kl:.3g}", ", ".join(finer(each))))
+            *map(
+                _text,
+                (
+                    *texts,
+                    _needed(each),
+                    f"{each.importance.kl:.3g}",
+                    f"+{len(finer(each))}" if finer(each) else "",
+                ),
+            )
         )
     return table
 
@@ -142,7 +151,7 @@ def _share(interval: Interval) -> str:
 
 
 def _needed(one: Carried) -> str:
-    return ", ".join("–" if need is None else percent(need) for need in one.needed) or "–"
+    return ", ".join("–" if need is None else f"{need:.2f}" for need in one.needed) or "–"
 
 
 def _text(text: str) -> Text:

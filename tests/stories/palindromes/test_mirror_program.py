@@ -16,7 +16,7 @@ from algoscope.stories.palindromes.mirror_program import (
     predict,
     read_tables,
 )
-from algoscope.tasks.palindromes import PAIRS, Palindromes, broken_at
+from algoscope.tasks.palindromes import PAIRS, Palindromes, broken_at, mismatch
 
 
 def model_logit(model, examples):
@@ -67,6 +67,11 @@ def test_the_program_of_the_public_model_predicts_its_mistakes_too(public_palind
     assert agree[wrong].double().mean() >= 0.75
     # The two pairs that the model does not see.
     assert (program.logit(torch.eye(10, dtype=torch.bool)) < 0).nonzero().flatten().tolist() == [1, 3]
+
+
+def test_pairs_that_were_broken_are_the_broken_pairs():
+    broken = torch.rand(50, 10, generator=torch.Generator().manual_seed(0)) < 0.3
+    assert torch.equal(broken_pairs(mismatch(broken_at(broken, seed=0).tokens)), broken)
 
 
 def test_constants_that_made_the_answers_are_found_again():

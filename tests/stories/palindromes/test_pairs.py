@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
+from algoscope.model.head import Head
 from algoscope.stories.palindromes import pairs
+from algoscope.stories.palindromes.single_faults import SingleFaults
 
 ONE_MISSED = torch.tensor([0.0, 1, 0, 0, 0, 0, 0, 0, 0, 0])
 MARGINS = torch.tensor([0.2, 0.9, 0.1, 0.05, 0.3, 0.01, 0.02, 0.03, 0.04, 0.06])
@@ -36,3 +40,12 @@ def test_pairs_that_are_all_alike_are_not_ranked(alike):
     for predicted, measured in ((MARGINS, alike), (alike, MARGINS)):
         ranked = pairs._correlation(pairs.PREDICTED, predicted, measured)
         assert (ranked.verdict, ranked.note) == ("open", "all pairs are alike: there is nothing to rank")
+
+
+def test_pairs_that_no_head_tells_of_and_those_that_another_tells_most_of_are_named():
+    told = torch.tensor([[9.0, 1.0]] * 7 + [[1.0, 9.0]] + [[0.0, 0.0]] * 2)
+    heads = Head(1, 0), Head(1, 1)
+    faults = SingleFaults(torch.zeros(10), torch.zeros(10), told, heads, 1, torch.zeros(0, 22))
+    found = pairs._most(SimpleNamespace(reader=heads[0], faults=faults))
+    assert (found.value, found.verdict) == (1, "refuted")
+    assert found.said == "head 1.1 tells most of 13–8; no head tells of 12–9, 11–10"
