@@ -10,7 +10,8 @@ from torch import Generator, Tensor
 
 from algoscope.explanation.lexicon import Factors, numbered
 from algoscope.explanation.merged import merged, table
-from algoscope.explanation.search import PRICE, Subject, Tested
+from algoscope.explanation.subject import PRICE, Subject
+from algoscope.explanation.tested import Tested
 from algoscope.explanation.trial import Stage, same_inputs
 from algoscope.tasks.answers import divergence
 
@@ -102,13 +103,18 @@ def _joined(apart: Float[Tensor, "value value"]) -> list[tuple[int, int]]:
     return steps
 
 
-def _apart(subject: Subject, stage: Stage, codes: Int[Tensor, "sample"], cells: int) -> Float[Tensor, "value value"]:
+def _apart(
+    subject: Subject, stage: Stage, codes: Int[Tensor, "sample"], cells: int
+) -> Float[Tensor, "value value"]:
     """How much happens if two values stand for each other, of what happens with any two.
 
     Beyond what happens where a value stands for itself. Two that were never tried are taken to be just alike.
     """
     generator = Generator().manual_seed(subject.seed)
-    sums, count = torch.zeros(2, cells, cells, dtype=torch.float64), torch.zeros(cells, cells, dtype=torch.float64)
+    sums, count = (
+        torch.zeros(2, cells, cells, dtype=torch.float64),
+        torch.zeros(cells, cells, dtype=torch.float64),
+    )
     example = subject.rows.where[: len(stage.bench)].nonzero()[:, 0]
     rounds = min(ROUNDS, max(3, EACH * cells * cells // len(stage.bench)))
     likely, usual = torch.ones(cells, cells, dtype=torch.bool), torch.zeros(2)
@@ -130,7 +136,7 @@ def _apart(subject: Subject, stage: Stage, codes: Int[Tensor, "sample"], cells: 
 def _excess(
     sums: Float[Tensor, "2 value value"], count: Float[Tensor, "value value"], usual: Float[Tensor, "2"]
 ) -> Float[Tensor, "value value"]:
-    """What happens in one pair beyond what happens within each, of what usually happens: the worse of both."""
+    """What happens in a pair beyond what happens within each, of what usually happens; the worse of both."""
     sums, count = sums + sums.mT, count + count.T
     mean = sums / count.clamp(min=1)
     within = mean.diagonal(dim1=1, dim2=2)
@@ -141,7 +147,7 @@ def _excess(
 def _exchanged(
     subject: Subject, stage: Stage, codes: Tensor, likely: Tensor, example: Tensor, generator: Generator
 ) -> tuple[Tensor, Tensor, Float[Tensor, "2 input"]]:
-    """In each input all rows with one of its values get another likely one: which, which other, what happens."""
+    """In each input all rows of one value get another that is likely: which, which other, what happens."""
     tested, inputs = codes[: subject.rows.tested], len(stage.bench)
     rank = torch.randperm(len(tested), generator=generator)
     first = torch.full((inputs,), -1).scatter_reduce(0, example, rank, "amax")
@@ -160,6 +166,8 @@ def _exchanged(
     logits = stage.logits_if(component, subject.rows.where[:inputs], values)
     rows = divergence(logits, bench.logits, bench.examples.sets).double()
     owner = bench.examples.row_example
-    kl = torch.zeros(inputs, dtype=torch.float64).index_add_(0, owner, rows) / owner.bincount(minlength=inputs).clamp(min=1)
+    kl = torch.zeros(inputs, dtype=torch.float64).index_add_(0, owner, rows) / owner.bincount(
+        minlength=inputs
+    ).clamp(min=1)
     changed = (~same_inputs(logits, bench.logits, bench.examples)).double()
     return given[there], put[there], torch.stack([kl, changed])[:, there]

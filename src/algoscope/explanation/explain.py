@@ -24,7 +24,9 @@ from algoscope.explanation.places import Node
 from algoscope.explanation.pool import Pool, fill, room
 from algoscope.explanation.rows import Rows, rows
 from algoscope.explanation.screen import sensitivities
-from algoscope.explanation.search import Subject, Tested, also, search, subject, wider
+from algoscope.explanation.search import also, search, wider
+from algoscope.explanation.subject import Subject, subject
+from algoscope.explanation.tested import Tested
 from algoscope.explanation.trial import Bench, Stage, first_stage, stages
 from algoscope.model.component import Component, heads_and_mlps
 from algoscope.model.transformer import Transformer

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from algoscope.explanation.places import MOST, Node, Place, by_segment, everywhere, from_end, positions, without
+from algoscope.explanation.places import (
+    MOST,
+    Node,
+    Place,
+    by_segment,
+    everywhere,
+    from_end,
+    positions,
+    without,
+)
 from algoscope.explanation.rows import rows
 from algoscope.explanation.trial import Bench, Change, Stage, first_stage, stages
 from algoscope.model.component import heads_and_mlps
@@ -54,7 +63,7 @@ def importances(bench: Bench, seed: int) -> Importances:
 
 
 def _places(bench: Bench, worth: Callable[[Place], Change]) -> list[Place]:
-    """Segments where inputs are answered at many positions; else those that matter most, and less, and the rest."""
+    """Segments where inputs are answered at many places; else those that matter most, less, and the rest."""
     inputs = bench.pool.inputs
     if len(bench.pool.examples.answer_positions) > MOST or inputs.language.shifted:
         return [place for place in by_segment(inputs.language) if place.of(inputs).any()]
@@ -98,9 +107,7 @@ def _change(stage: Stage, node: Node, generator: Generator) -> Change:
     return stage.change_if(node.component, own.where[: len(stage.bench)], values)
 
 
-def _jointly_idle(
-    bench: Bench, changes: dict[Node, Change], generator: Generator
-) -> frozenset[Node]:
+def _jointly_idle(bench: Bench, changes: dict[Node, Change], generator: Generator) -> frozenset[Node]:
     """As many of the least nodes as do nothing together, then each further one that adds nothing to them."""
     order = sorted(
         (node for node, change in changes.items() if idle(change)),

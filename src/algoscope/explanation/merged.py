@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import torch
 from jaxtyping import Int
@@ -31,7 +32,9 @@ def merged(concept: Concept, classes: Mapping[int, int]) -> Concept:
         before = (after - 1).clamp(min=0)
         nearest = torch.where(codes - keys[before] < keys[after] - codes, before, after)
         found = values[nearest]
-        return found if concept.numeric else torch.where(keys[nearest] == codes, found, codes % ONE + len(keys))
+        return (
+            found if concept.numeric else torch.where(keys[nearest] == codes, found, codes % ONE + len(keys))
+        )
 
     return replace(concept, name=grouped(concept, classes), of=of, numeric=False, price=concept.price + 1)
 
@@ -53,7 +56,10 @@ def grouped(concept: Concept, classes: Mapping[int, int]) -> str:
     if not concept.numeric or max(map(abs, classes)) > 1000:
         return unknown
     numbers = sorted(classes)
-    groups = [[key for key in numbers if classes[key] == each] for each in dict.fromkeys(map(classes.__getitem__, numbers))]
+    groups = [
+        [key for key in numbers if classes[key] == each]
+        for each in dict.fromkeys(map(classes.__getitem__, numbers))
+    ]
     runs = _runs([classes[key] for key in numbers])
     if count == 2 and runs == 2:
         return f"whether {concept.name} is at least {groups[1][0]}"
@@ -69,7 +75,7 @@ def grouped(concept: Concept, classes: Mapping[int, int]) -> str:
 
 
 def _runs(values: Sequence[int]) -> int:
-    return 1 + sum(one != other for one, other in zip(values, values[1:], strict=False))
+    return 1 + sum(one != other for one, other in pairwise(values))
 
 
 def _span(low: int, high: int) -> str:

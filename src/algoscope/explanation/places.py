@@ -78,7 +78,9 @@ def from_end(inputs: Inputs) -> tuple[Place, ...]:
         return ()
     return (
         _anchor(f"at {word}", token),
-        Place(f"right before {word}", lambda inputs: inputs.letter & (inputs.place == inputs.anchor(token) - 1)),
+        Place(
+            f"right before {word}", lambda inputs: inputs.letter & (inputs.place == inputs.anchor(token) - 1)
+        ),
     )
 
 

@@ -60,7 +60,8 @@ def _between(generator: torch.Generator) -> Way:
     def way(computed: Tensor, own: Tensor) -> Tensor:
         share = torch.rand((len(own), *[1] * (own.ndim - 1)), generator=generator).to(own)
         mixed = own + share * (own.roll(1, 0) - own)
-        return computed + (mixed - computed).detach()
+        moved: Tensor = computed + (mixed - computed).detach()
+        return moved
 
     return way
 
@@ -101,7 +102,7 @@ class Screen:
 
     read: Float[Tensor, "row direction"]
     common: Bool[Tensor, "row"]
-    """Which rows stand for many that see the same: there is nothing else that such a row could be told from."""
+    """Which rows stand for many that see the same: such a row may well be alone in its cell."""
 
     def unexplained(
         self, codes: Int[Tensor, "partition row"], cells: Int[Tensor, "partition"]

@@ -17,7 +17,6 @@ from algoscope.model.layers import Stream
 from algoscope.tasks.answers import divergence
 from algoscope.tasks.task import Examples
 
-
 WAVER = 0.02
 """Nats an answer: one that moves less has not been decided otherwise, whichever class is now ahead."""
 
@@ -54,7 +53,7 @@ class Bench:
         return len(self.examples)
 
     def change(self, logits: Float[Tensor, "row class"]) -> Change:
-        """How far these answers are from the model's; of answers between which it wavers either is the same."""
+        """How far these answers are from the model's; where it wavers between two, either will do."""
         kl = divergence(logits, self.logits, self.examples.sets)
         logits = torch.where((kl > WAVER)[:, None], logits, self.logits)
         same = same_inputs(logits, self.logits, self.examples)
