@@ -111,37 +111,35 @@ def _apart(
     Beyond what happens where a value stands for itself. Two that were never tried are taken to be just alike.
     """
     generator = Generator().manual_seed(subject.seed)
-    sums, count = (
-        torch.zeros(2, cells, cells, dtype=torch.float64),
-        torch.zeros(cells, cells, dtype=torch.float64),
-    )
     example = subject.rows.where[: len(stage.bench)].nonzero()[:, 0]
-    rounds = min(ROUNDS, max(3, EACH * cells * cells // len(stage.bench)))
-    likely, usual = torch.ones(cells, cells, dtype=torch.bool), torch.zeros(2)
-    apart = torch.zeros(cells, cells)
-    for number in range(rounds + CONFIRMED):
+    # How often each pair was tried, what happened to distributions, and how often an answer changed.
+    seen = torch.zeros(3, cells, cells, dtype=torch.float64)
+    likely = torch.ones(cells, cells, dtype=torch.bool)
+
+    def exchange() -> None:
         given, put, moved = _exchanged(subject, stage, codes, likely, example, generator)
-        count.index_put_((given, put), torch.ones(len(given), dtype=torch.float64), accumulate=True)
-        for kind in range(2):
-            sums[kind].index_put_((given, put), moved[kind], accumulate=True)
-        if number >= rounds - 1:
-            if number == rounds - 1:
-                others = ~torch.eye(cells, dtype=torch.bool)
-                usual = (sums[:, others].sum(1) / count[others].sum().clamp(min=1)).clamp(min=1e-6)
-            apart = _excess(sums, count, usual)
-            likely = (apart <= ALIKE).fill_diagonal_(True)
-    return apart
+        for kind, values in enumerate((torch.ones_like(moved[0]), *moved)):
+            seen[kind].index_put_((given, put), values, accumulate=True)
+
+    for _ in range(min(ROUNDS, max(3, EACH * cells * cells // len(stage.bench)))):
+        exchange()
+    others = ~torch.eye(cells, dtype=torch.bool)
+    usual = seen[1:, others].sum(1) / seen[0, others].sum().clamp(min=1)
+    for _ in range(CONFIRMED):
+        likely = (_excess(seen, usual) <= ALIKE).fill_diagonal_(True)
+        exchange()
+    return _excess(seen, usual)
 
 
-def _excess(
-    sums: Float[Tensor, "2 value value"], count: Float[Tensor, "value value"], usual: Float[Tensor, "2"]
-) -> Float[Tensor, "value value"]:
+def _excess(seen: Float[Tensor, "3 value value"], usual: Float[Tensor, "2"]) -> Float[Tensor, "value value"]:
     """What happens in a pair beyond what happens within each, of what usually happens; the worse of both."""
-    sums, count = sums + sums.mT, count + count.T
-    mean = sums / count.clamp(min=1)
-    within = mean.diagonal(dim1=1, dim2=2)
-    excess = mean - (within[:, :, None] + within[:, None, :]) / 2
-    return (excess / usual[:, None, None]).amax(0).masked_fill(count == 0, ALIKE)
+    count, *sums = seen + seen.mT
+    found = torch.full_like(count, -float("inf"))
+    for each, most in zip(sums, usual.clamp(min=1e-6), strict=True):
+        mean = each / count.clamp(min=1)
+        within = mean.diagonal()
+        found = torch.maximum(found, (mean - (within[:, None] + within) / 2) / most)
+    return found.masked_fill(count == 0, ALIKE)
 
 
 def _exchanged(
@@ -149,25 +147,31 @@ def _exchanged(
 ) -> tuple[Tensor, Tensor, Float[Tensor, "2 input"]]:
     """In each input all rows of one value get another that is likely: which, which other, what happens."""
     tested, inputs = codes[: subject.rows.tested], len(stage.bench)
-    rank = torch.randperm(len(tested), generator=generator)
-    first = torch.full((inputs,), -1).scatter_reduce(0, example, rank, "amax")
-    there = (first >= 0).nonzero()[:, 0]
-    given = torch.full((inputs,), -1)
-    given[there] = tested[rank.argsort()[first[there]]]
+    there, given = _one_each(tested, example, inputs, generator)
     put = torch.multinomial(likely[given].double(), 1, generator=generator)[:, 0]
-    swapped = tested == given[example]
-    order, size = codes.argsort(), codes.bincount(minlength=len(likely))
-    begin = size.cumsum(0) - size
+    order, size = codes.argsort(stable=True), codes.bincount(minlength=len(likely))
     target = put[example]
     drawn = (torch.rand(len(tested), generator=generator) * size[target]).long()
-    source = torch.where(swapped, order[begin[target] + drawn], torch.arange(len(tested)))
+    other = order[(size.cumsum(0) - size)[target] + drawn]
+    source = torch.where(tested == given[example], other, torch.arange(len(tested)))
     component, bench = subject.node.component, stage.bench
     values = stage.value(component)[subject.sampled][source]
     logits = stage.logits_if(component, subject.rows.where[:inputs], values)
     rows = divergence(logits, bench.logits, bench.examples.sets).double()
     owner = bench.examples.row_example
-    kl = torch.zeros(inputs, dtype=torch.float64).index_add_(0, owner, rows) / owner.bincount(
-        minlength=inputs
-    ).clamp(min=1)
+    kl = torch.zeros(inputs, dtype=torch.float64).index_add_(0, owner, rows)
+    kl /= owner.bincount(minlength=inputs).clamp(min=1)
     changed = (~same_inputs(logits, bench.logits, bench.examples)).double()
     return given[there], put[there], torch.stack([kl, changed])[:, there]
+
+
+def _one_each(
+    codes: Int[Tensor, "row"], example: Int[Tensor, "row"], inputs: int, generator: Generator
+) -> tuple[Int[Tensor, "there"], Int[Tensor, "input"]]:
+    """Which inputs have rows, and for each the code of one of its rows, any; 0 for those without."""
+    rank = torch.randperm(len(codes), generator=generator)
+    highest = torch.full((inputs,), -1).scatter_reduce(0, example, rank, "amax")
+    there = (highest >= 0).nonzero()[:, 0]
+    found = torch.zeros(inputs, dtype=torch.long)
+    found[there] = codes[rank.argsort()[highest[there]]]
+    return there, found

@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 from algoscope.errors import UserError
 from algoscope.explanation.baselines import baselines
 from algoscope.explanation.coarser import coarser
+from algoscope.explanation.concepts import Concept
 from algoscope.explanation.explanation import Explanation
 from algoscope.explanation.flat import Flat, flat
 from algoscope.explanation.importance import Importances, importances, swapped
@@ -28,6 +29,7 @@ from algoscope.explanation.search import also, search, wider
 from algoscope.explanation.subject import Subject, subject
 from algoscope.explanation.tested import Tested
 from algoscope.explanation.trial import Bench, Stage, first_stage, stages
+from algoscope.explanation.written import write
 from algoscope.model.component import Component, heads_and_mlps
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.answers import right
@@ -49,6 +51,8 @@ ADDED = 60
 SUSPECTS = 6
 """Nodes whose concepts lose most alone, of which it is measured what they lose in the recursive test."""
 FEWEST = 60
+ANSWERED = 4000
+"""Other inputs, on which the program answers: mistakes are rare."""
 MEASURED = 1000
 """Other inputs, on which what was found is measured."""
 
@@ -109,7 +113,15 @@ def explain(
         factors = jointly(shop, recursively(shop, {node: each.factors for node, each in found.items()}))
         tell("measuring on other inputs")
         fresh = _fresh(shop, examples[most:][:MEASURED], factors, found)
-        return _measured(shop, fresh, found, factors, time.monotonic() - began)
+        measured = _measured(shop, fresh, found, factors)
+        tell("writing it as a program")
+        written = write(shop.pool, _carried(shop, factors), examples[most:][:ANSWERED], seed)
+    return replace(measured, written=written, seconds=time.monotonic() - began)
+
+
+def _carried(shop: Workshop, factors: dict[Node, Factors]) -> dict[Node, tuple[Concept, ...]]:
+    concepts = shop.lexicon.concepts
+    return {node: tuple(concepts[number] for number in factors.get(node, ())) for node in shop.rows}
 
 
 def _fresh(
@@ -123,7 +135,7 @@ def _fresh(
 
 
 def _measured(
-    shop: Workshop, fresh: Fresh, found: dict[Node, Tested], factors: dict[Node, Factors], seconds: float
+    shop: Workshop, fresh: Fresh, found: dict[Node, Tested], factors: dict[Node, Factors]
 ) -> Explanation:
     nodes = [
         fresh.carried(node, found[node], factors[node], also(shop.subject(node), found[node].factors), stage)
@@ -140,7 +152,7 @@ def _measured(
         losing(fresh, swaps, [each.node for each in suspects]),
         float(right(pool.logits, pool.examples.labels).double().mean()),
         len(pool.examples),
-        seconds,
+        0.0,
     )
 
 

@@ -9,6 +9,7 @@ from algoscope.discovery.effects import Interval
 from algoscope.explanation.concepts import Concept
 from algoscope.explanation.places import Node
 from algoscope.explanation.trial import Change
+from algoscope.explanation.written import Written
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +73,8 @@ class Explanation:
     model_accuracy: float
     inputs: int
     seconds: float
+    written: Written | None = None
+    """The same as a program."""
 
     @property
     def explained(self) -> float:

@@ -74,8 +74,9 @@ def _watched(pool: Pool, count: int, way: Way) -> tuple[dict[Component, Tensor],
     parts: dict[Component, Tensor] = {}
 
     def watched(component: Component, computed: Tensor) -> Tensor:
-        parts[component] = way(computed, pool.value(component)[:count])
-        return parts[component]
+        found: Tensor = way(computed, pool.value(component)[:count])
+        parts[component] = found
+        return found
 
     for layer in range(model.config.n_layers):
         heads = [
@@ -93,7 +94,8 @@ def directions(sensitivity: Float[Tensor, "sample d"]) -> Float[Tensor, "d direc
     information = sensitivity.T.double() @ sensitivity.double() / max(len(sensitivity), 1)
     values, vectors = torch.linalg.eigh(information)
     kept = values.flip(0).clamp(min=0)[:DIRECTIONS]
-    return (vectors.flip(1)[:, : len(kept)] * kept.sqrt()).float()
+    found: Tensor = vectors.flip(1)[:, : len(kept)] * kept.sqrt()
+    return found.float()
 
 
 @dataclass(frozen=True, eq=False)

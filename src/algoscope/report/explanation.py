@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from pathlib import Path
 
 from rich.table import Table
@@ -17,13 +16,14 @@ from algoscope.explanation.explanation import Carried, Explanation, Survival
 from algoscope.explanation.places import Node
 from algoscope.explanation.words import finer, percent, told, words
 from algoscope.figures.explanation import explanation_drawing
+from algoscope.report.program import program_record, program_table
 
 TESTS = ("flat", "recursive", "tables", "heads")
 BASELINES = ("true label", "most frequent")
 
 
-def explanation_json(found: Explanation, program: Mapping[str, object] | None = None) -> str:
-    """The explanation as JSON text, unrounded; `program` is put into it as it is. Numbers are finite."""
+def explanation_json(found: Explanation) -> str:
+    """The explanation as JSON text, unrounded. Numbers are finite."""
     record = {
         "nodes": [_node(each) for each in found.nodes],
         "idle": [_named(each) for each in found.idle],
@@ -33,29 +33,36 @@ def explanation_json(found: Explanation, program: Mapping[str, object] | None = 
                 each: _survival(found.survival[each]) for each in BASELINES if each in found.survival
             }
         },
-        "program": dict(program or {}),
+        "program": {} if found.written is None else program_record(found.written),
         "words": [{"text": each.text, "nodes": list(each.nodes)} for each in words(found)],
     }
     return json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def write_explanation(
-    found: Explanation, folder: Path, program: Mapping[str, object] | None = None, listing: str = ""
-) -> Path:
+def write_explanation(found: Explanation, folder: Path) -> Path:
     """Write `explanation.json`, its drawing, and the program's `listing` if there is one; returns the first's
     path. Raises UserError if a file can't be written."""
     path = folder / "explanation.json"
-    atomic.write(path, explanation_json(found, program))
+    atomic.write(path, explanation_json(found))
     atomic.write(folder / "explanation.svg", explanation_drawing(found).svg)
-    if listing:
-        atomic.write(folder / "program.py", listing)
+    if found.written is not None:
+        atomic.write(folder / "program.py", found.written.listing)
     return path
 
 
 def printed(found: Explanation) -> tuple[str | Table, ...]:
     """All that a terminal shows, in order."""
     return tuple(
-        filter(None, (explanation_words(found), nodes_table(found), survival_table(found), losses(found)))
+        filter(
+            None,
+            (
+                explanation_words(found),
+                nodes_table(found),
+                survival_table(found),
+                losses(found),
+                None if found.written is None else program_table(found.written),
+            ),
+        )
     )
 
 
