@@ -24,6 +24,7 @@ bench: $(READY) .venv-bench-tl2/.ready .venv-bench-tl4/.ready .venv-bench-ac/.re
 	$(BIN)/python benchmarks/neurons_memory.py
 	$(BIN)/python benchmarks/study.py
 	$(BIN)/python benchmarks/circuits.py
+	$(BIN)/python benchmarks/explain_known.py
 	PYTHONPATH=src .venv-bench-tl2/bin/python benchmarks/files_tl2.py
 	PYTHONPATH=src .venv-bench-tl4/bin/python benchmarks/files_tl4.py
 	$(BIN)/python benchmarks/same_cells.py

@@ -15,7 +15,9 @@ from algoscope.explanation.concepts import Concept
 from algoscope.explanation.explain import Workshop, workshop
 from algoscope.explanation.lexicon import Lexicon
 from algoscope.explanation.places import Node
-from algoscope.explanation.search import Subject, Tested, search
+from algoscope.explanation.search import search
+from algoscope.explanation.subject import Subject
+from algoscope.explanation.tested import Tested
 from algoscope.explanation.trial import Stage, stages
 from algoscope.tasks.task import Examples
 

@@ -129,4 +129,6 @@ def _varies(codes: Int[Tensor, "row"]) -> bool:
 def lines(known: Known) -> Iterator[str]:
     """What was said of each node, and of idle ones what should not have been."""
     yield from map(str, known.nodes)
-    yield from (f"IDLE   {each.component} at {each.position}: {each.said}" for each in known.idle if not each.right)
+    yield from (
+        f"IDLE   {each.component} at {each.position}: {each.said}" for each in known.idle if not each.right
+    )

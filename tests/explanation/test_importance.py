@@ -33,7 +33,9 @@ def test_parts_that_a_program_does_not_use_are_idle():
     compiled = a_compiled("count-a")
     shop = asked(compiled, "count of a").shop
     working = {component(compiled, name) for name in ("share of <bos>", "count of a")}
-    found = {(str(node.component), node.place.name) for node in shop.rows if node not in shop.importances.idle}
+    found = {
+        (str(node.component), node.place.name) for node in shop.rows if node not in shop.importances.idle
+    }
     assert found == {(each, "at position 6") for each in working}
 
 
@@ -41,6 +43,8 @@ def test_of_three_that_vote_not_all_are_idle():
     compiled = a_compiled("previous-token-by-vote")
     with torch.no_grad():
         shop = workshop(compiled.model, compiled.task, compiled.task.sample(600, seed=1), seed=0)
-    voters = {str(each.component) for each in compiled.variables if each.name.endswith((" (1)", " (2)", " (3)"))}
+    voters = {
+        str(each.component) for each in compiled.variables if each.name.endswith((" (1)", " (2)", " (3)"))
+    }
     awake = {str(node.component) for node in shop.rows if node not in shop.importances.idle}
     assert len(awake & voters) >= 2

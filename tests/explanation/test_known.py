@@ -1,4 +1,4 @@
-"""Of models whose program is known, each node's concept is found; all programs: benchmarks/explain_known.py."""
+"""Each node of a known program gets its concept. All programs: benchmarks/explain_known.py."""
 
 from __future__ import annotations
 

@@ -29,7 +29,9 @@ def test_the_screen_agrees_with_pairs_of_rows():
     generator = torch.Generator().manual_seed(0)
     read = torch.randn(12, 3, generator=generator)
     common = torch.rand(12, generator=generator) < 0.5
-    codes = torch.stack([torch.randint(4, (12,), generator=generator), torch.arange(12), torch.arange(12) // 2])
+    codes = torch.stack(
+        [torch.randint(4, (12,), generator=generator), torch.arange(12), torch.arange(12) // 2]
+    )
     found, bits = Screen(read, common).unexplained(codes, codes.amax(1) + 1)
     for index in range(3):
         slow = left(read, codes[index].tolist(), common.tolist())

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import torch
 from torch import Generator
 
@@ -82,3 +84,11 @@ def test_rows_are_drawn_for_every_place_of_a_node(histogram_pool: Pool) -> None:
 
 def test_a_node_says_what_and_where() -> None:
     assert str(Node(Component.parse("MLP 0"), positions([3]))) == "MLP 0 at position 3"
+
+
+def test_an_answer_that_wavers_is_not_changed_by_a_hair(untrained_pool: Pool) -> None:
+    bench = Bench.of(untrained_pool, 20)
+    first = torch.zeros_like(bench.logits)
+    first[:, 0] = 1e-3
+    assert replace(bench, logits=first).change(-first).changed == 0
+    assert replace(bench, logits=1e4 * first).change(-1e4 * first).changed == 1

@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from algoscope.explanation.lexicon import Factors, entropy, numbered
+from algoscope.explanation.lexicon import Factors, numbered
 from algoscope.explanation.merged import merged, table
-from algoscope.explanation.search import PRICE, Subject, Tested, first_numbered
+from algoscope.explanation.subject import PRICE, Subject
+from algoscope.explanation.tested import Tested
 from algoscope.explanation.trial import Stage, same_inputs
 from algoscope.tasks.answers import divergence
 
@@ -20,7 +21,9 @@ ROUNDS = 12
 """Runs in which values are put in each other's place, at most; each tries one pair on each input."""
 EACH = 6
 """How often each pair should be tried."""
-ALIKE = 0.03
+CONFIRMED = 6
+"""Runs more for pairs in which nothing has spoken against their being alike."""
+ALIKE = 0.015
 """Of what any two values do in each other's place, the share up to which two are alike."""
 KL = 0.02
 """Share of a node's effect that a coarser concept may lose beyond the finer."""
@@ -73,11 +76,10 @@ def _told(
 def _factors(subject: Subject, fine: Factors, classes: Int[Tensor, "sample"]) -> Factors:
     """A concept that is there and tells the rows apart like this; else one made for it."""
     lexicon, rows = subject.lexicon, subject.sampled
-    wanted, bits = first_numbered(classes), entropy(classes)
-    for index in lexicon.known(subject.node.component):
-        here = lexicon.at(index, rows)
-        if abs(entropy(here) - bits) < 1e-6 and torch.equal(first_numbered(here), wanted):
-            return (index,)
+    same = set(lexicon.telling(classes, rows))
+    there = next((index for index in lexicon.known(subject.node.component) if index in same), None)
+    if there is not None:
+        return (there,)
     if len(fine) == 1:
         fine = lexicon.made_of.get(fine[0], fine)
     concept = lexicon.concept(fine)
@@ -109,51 +111,67 @@ def _apart(
     Beyond what happens where a value stands for itself. Two that were never tried are taken to be just alike.
     """
     generator = Generator().manual_seed(subject.seed)
-    sums, count = (
-        torch.zeros(2, cells, cells, dtype=torch.float64),
-        torch.zeros(cells, cells, dtype=torch.float64),
-    )
     example = subject.rows.where[: len(stage.bench)].nonzero()[:, 0]
-    rounds = min(ROUNDS, max(3, EACH * cells * cells // len(stage.bench)))
-    for _ in range(rounds):
-        given, put, moved = _exchanged(subject, stage, codes, cells, example, generator)
-        count.index_put_((given, put), torch.ones(len(given), dtype=torch.float64), accumulate=True)
-        for kind in range(2):
-            sums[kind].index_put_((given, put), moved[kind], accumulate=True)
-    sums, count = sums + sums.mT, count + count.T
-    mean = sums / count.clamp(min=1)
-    within = mean.diagonal(dim1=1, dim2=2)
-    excess = mean - (within[:, :, None] + within[:, None, :]) / 2
+    # How often each pair was tried, what happened to distributions, and how often an answer changed.
+    seen = torch.zeros(3, cells, cells, dtype=torch.float64)
+    likely = torch.ones(cells, cells, dtype=torch.bool)
+
+    def exchange() -> None:
+        given, put, moved = _exchanged(subject, stage, codes, likely, example, generator)
+        for kind, values in enumerate((torch.ones_like(moved[0]), *moved)):
+            seen[kind].index_put_((given, put), values, accumulate=True)
+
+    for _ in range(min(ROUNDS, max(3, EACH * cells * cells // len(stage.bench)))):
+        exchange()
     others = ~torch.eye(cells, dtype=torch.bool)
-    usual = sums[:, others].sum(1) / count[others].sum().clamp(min=1)
-    apart = (excess / usual.clamp(min=1e-6)[:, None, None]).amax(0)
-    return apart.masked_fill(count == 0, ALIKE)
+    usual = seen[1:, others].sum(1) / seen[0, others].sum().clamp(min=1)
+    for _ in range(CONFIRMED):
+        likely = (_excess(seen, usual) <= ALIKE).fill_diagonal_(True)
+        exchange()
+    return _excess(seen, usual)
+
+
+def _excess(seen: Float[Tensor, "3 value value"], usual: Float[Tensor, "2"]) -> Float[Tensor, "value value"]:
+    """What happens in a pair beyond what happens within each, of what usually happens; the worse of both."""
+    count, *sums = seen + seen.mT
+    found = torch.full_like(count, -float("inf"))
+    for each, most in zip(sums, usual.clamp(min=1e-6), strict=True):
+        mean = each / count.clamp(min=1)
+        within = mean.diagonal()
+        found = torch.maximum(found, (mean - (within[:, None] + within) / 2) / most)
+    return found.masked_fill(count == 0, ALIKE)
 
 
 def _exchanged(
-    subject: Subject, stage: Stage, codes: Tensor, cells: int, example: Tensor, generator: Generator
+    subject: Subject, stage: Stage, codes: Tensor, likely: Tensor, example: Tensor, generator: Generator
 ) -> tuple[Tensor, Tensor, Float[Tensor, "2 input"]]:
-    """In each input all rows with one of its values are given another's: which, which other, what happens."""
+    """In each input all rows of one value get another that is likely: which, which other, what happens."""
     tested, inputs = codes[: subject.rows.tested], len(stage.bench)
-    rank = torch.randperm(len(tested), generator=generator)
-    first = torch.full((inputs,), -1).scatter_reduce(0, example, rank, "amax")
-    there = (first >= 0).nonzero()[:, 0]
-    given = torch.full((inputs,), -1)
-    given[there] = tested[rank.argsort()[first[there]]]
-    put = torch.randint(cells, (inputs,), generator=generator)
-    swapped = tested == given[example]
-    order, size = codes.argsort(), codes.bincount(minlength=cells)
-    begin = size.cumsum(0) - size
+    there, given = _one_each(tested, example, inputs, generator)
+    put = torch.multinomial(likely[given].double(), 1, generator=generator)[:, 0]
+    order, size = codes.argsort(stable=True), codes.bincount(minlength=len(likely))
     target = put[example]
     drawn = (torch.rand(len(tested), generator=generator) * size[target]).long()
-    source = torch.where(swapped, order[begin[target] + drawn], torch.arange(len(tested)))
+    other = order[(size.cumsum(0) - size)[target] + drawn]
+    source = torch.where(tested == given[example], other, torch.arange(len(tested)))
     component, bench = subject.node.component, stage.bench
     values = stage.value(component)[subject.sampled][source]
     logits = stage.logits_if(component, subject.rows.where[:inputs], values)
     rows = divergence(logits, bench.logits, bench.examples.sets).double()
     owner = bench.examples.row_example
-    kl = torch.zeros(inputs, dtype=torch.float64).index_add_(0, owner, rows) / owner.bincount(
-        minlength=inputs
-    ).clamp(min=1)
+    kl = torch.zeros(inputs, dtype=torch.float64).index_add_(0, owner, rows)
+    kl /= owner.bincount(minlength=inputs).clamp(min=1)
     changed = (~same_inputs(logits, bench.logits, bench.examples)).double()
     return given[there], put[there], torch.stack([kl, changed])[:, there]
+
+
+def _one_each(
+    codes: Int[Tensor, "row"], example: Int[Tensor, "row"], inputs: int, generator: Generator
+) -> tuple[Int[Tensor, "there"], Int[Tensor, "input"]]:
+    """Which inputs have rows, and for each the code of one of its rows, any; 0 for those without."""
+    rank = torch.randperm(len(codes), generator=generator)
+    highest = torch.full((inputs,), -1).scatter_reduce(0, example, rank, "amax")
+    there = (highest >= 0).nonzero()[:, 0]
+    found = torch.zeros(inputs, dtype=torch.long)
+    found[there] = codes[rank.argsort()[highest[there]]]
+    return there, found

@@ -25,7 +25,9 @@ from algoscope.explanation.places import Node
 from algoscope.explanation.pool import Pool, fill, room
 from algoscope.explanation.rows import Rows, rows
 from algoscope.explanation.screen import sensitivities
-from algoscope.explanation.search import Subject, Tested, also, search, subject, wider
+from algoscope.explanation.search import also, search, wider
+from algoscope.explanation.subject import Subject, subject
+from algoscope.explanation.tested import Tested
 from algoscope.explanation.trial import Bench, Stage, first_stage, stages
 from algoscope.explanation.written import write
 from algoscope.model.component import Component, heads_and_mlps
@@ -33,7 +35,7 @@ from algoscope.model.transformer import Transformer
 from algoscope.tasks.answers import right
 from algoscope.tasks.task import Examples, Task
 
-BENCH = 256
+BENCH = 192
 """Inputs on which changes are tried."""
 SENSED = 512
 """Inputs on which it is measured what later parts read."""

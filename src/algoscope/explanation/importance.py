@@ -63,7 +63,7 @@ def importances(bench: Bench, seed: int) -> Importances:
 
 
 def _places(bench: Bench, worth: Callable[[Place], Change]) -> list[Place]:
-    """Segments where inputs are answered at many positions; else those that matter most, and less, and the rest."""
+    """Segments where inputs are answered at many places; else those that matter most, less, and the rest."""
     inputs = bench.pool.inputs
     if len(bench.pool.examples.answer_positions) > MOST or inputs.language.shifted:
         return [place for place in by_segment(inputs.language) if place.of(inputs).any()]

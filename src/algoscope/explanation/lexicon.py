@@ -14,6 +14,8 @@ from algoscope.explanation.concepts import NOTHING, Concept, Sees, both
 from algoscope.explanation.inputs import Inputs
 from algoscope.model.component import Component
 
+GLANCE = 200
+"""Rows that are looked at first, to see that two concepts are not the same."""
 Factors = tuple[int, ...]
 """Concepts of a lexicon, by their number in it, that are taken together. None: nothing is known."""
 
@@ -51,6 +53,24 @@ class Lexicon:
     def at(self, number: int, where: Bool[Tensor, "batch seq"]) -> Int[Tensor, "row"]:
         """A concept's numbers at some places, made 0, 1, 2 ..."""
         return numbered(self.codes[number][where])
+
+    def telling(self, classes: Int[Tensor, "row"], where: Bool[Tensor, "batch seq"]) -> list[int]:
+        """Which concepts tell some places apart just as these classes do."""
+        classes = numbered(classes)
+        count, flat = int(classes.max()) + 1 if len(classes) else 0, where.flatten().nonzero()[:, 0]
+        first = torch.zeros(count, dtype=torch.long, device=flat.device)
+        # Any row of a class may speak for it.
+        first[classes] = flat
+        few = slice(0, GLANCE)
+        expected, few_expected = first[classes], first[classes[few]]
+        found = []
+        for number, codes in self.codes.items():
+            here = codes.flatten()
+            if not torch.equal(here[flat[few]], here[few_expected]) or len(here[first].unique()) < count:
+                continue
+            if torch.equal(here[flat], here[expected]):
+                found.append(number)
+        return found
 
     def known(self, component: Component) -> list[int]:
         """Which concepts a component can know, the simplest first."""
@@ -96,9 +116,19 @@ def knows(component: Component, concept: Concept, causal: bool) -> bool:
 
 
 def numbered(codes: Int[Tensor, "row"]) -> Int[Tensor, "row"]:
-    """The same partition with the numbers 0, 1, 2 ..."""
-    found: Tensor = codes.unique(return_inverse=True)[1]
-    return found
+    """The same partition with the numbers 0, 1, 2 ..., in the order of the old ones."""
+    if not len(codes):
+        return codes.long()
+    low, high = codes.aminmax()
+    span = int(high) - int(low) + 1
+    if span > 4 * len(codes) + 1000:
+        found: Tensor = codes.unique(return_inverse=True)[1]
+        return found
+    # Without sorting, which is most of what a search would otherwise spend its time on.
+    shifted = (codes - low).long()
+    there = torch.zeros(span, dtype=torch.long, device=codes.device)
+    there[shifted] = 1
+    return (there.cumsum(0) - 1)[shifted]
 
 
 def entropy(codes: Int[Tensor, "row"]) -> float:

@@ -17,7 +17,7 @@ from algoscope.explanation.lexicon import Factors, Lexicon, entropy
 from algoscope.explanation.partners import partners
 from algoscope.explanation.places import Node
 from algoscope.explanation.rows import Rows, rows
-from algoscope.explanation.search import Tested
+from algoscope.explanation.tested import SLACK_KL, Tested
 from algoscope.explanation.trial import Bench, Change, Stage, same_inputs, stages
 from algoscope.tasks.answers import divergence, right
 from algoscope.tasks.task import Examples
@@ -63,7 +63,8 @@ class Fresh:
             tuple(self._needed(stage, node, own, found.factors, factor, whole) for factor in found.factors),
             kept.alone,
             Change(whole, float(anything.changed.double().mean())),
-            found.enough,
+            # What was picked from many has to do as well on inputs that played no part.
+            found.enough and share + spread.low <= SLACK_KL,
             also,
         )
 

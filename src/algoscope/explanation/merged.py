@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import torch
 from jaxtyping import Int
@@ -74,7 +75,7 @@ def grouped(concept: Concept, classes: Mapping[int, int]) -> str:
 
 
 def _runs(values: Sequence[int]) -> int:
-    return 1 + sum(one != other for one, other in zip(values, values[1:], strict=False))
+    return 1 + sum(one != other for one, other in pairwise(values))
 
 
 def _span(low: int, high: int) -> str:

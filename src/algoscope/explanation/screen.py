@@ -60,7 +60,8 @@ def _between(generator: torch.Generator) -> Way:
     def way(computed: Tensor, own: Tensor) -> Tensor:
         share = torch.rand((len(own), *[1] * (own.ndim - 1)), generator=generator).to(own)
         mixed = own + share * (own.roll(1, 0) - own)
-        return computed + (mixed - computed).detach()
+        moved: Tensor = computed + (mixed - computed).detach()
+        return moved
 
     return way
 
@@ -73,8 +74,9 @@ def _watched(pool: Pool, count: int, way: Way) -> tuple[dict[Component, Tensor],
     parts: dict[Component, Tensor] = {}
 
     def watched(component: Component, computed: Tensor) -> Tensor:
-        parts[component] = way(computed, pool.value(component)[:count])
-        return parts[component]
+        found: Tensor = way(computed, pool.value(component)[:count])
+        parts[component] = found
+        return found
 
     for layer in range(model.config.n_layers):
         heads = [
@@ -92,7 +94,8 @@ def directions(sensitivity: Float[Tensor, "sample d"]) -> Float[Tensor, "d direc
     information = sensitivity.T.double() @ sensitivity.double() / max(len(sensitivity), 1)
     values, vectors = torch.linalg.eigh(information)
     kept = values.flip(0).clamp(min=0)[:DIRECTIONS]
-    return (vectors.flip(1)[:, : len(kept)] * kept.sqrt()).float()
+    found: Tensor = vectors.flip(1)[:, : len(kept)] * kept.sqrt()
+    return found.float()
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +104,7 @@ class Screen:
 
     read: Float[Tensor, "row direction"]
     common: Bool[Tensor, "row"]
-    """Which rows stand for many that see the same: there is nothing else that such a row could be told from."""
+    """Which rows stand for many that see the same: such a row may well be alone in its cell."""
 
     def unexplained(
         self, codes: Int[Tensor, "partition row"], cells: Int[Tensor, "partition"]

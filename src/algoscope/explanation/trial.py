@@ -17,6 +17,9 @@ from algoscope.model.layers import Stream
 from algoscope.tasks.answers import divergence
 from algoscope.tasks.task import Examples
 
+WAVER = 0.02
+"""Nats an answer: one that moves less has not been decided otherwise, whichever class is now ahead."""
+
 
 @dataclass(frozen=True)
 class Change:
@@ -25,7 +28,7 @@ class Change:
     kl: float
     """From the model's answers, in nats, mean over answers."""
     changed: float
-    """Share of inputs of which some answer is another."""
+    """Share of inputs of which some answer is another, and not by a hair."""
 
     def less(self, other: Change) -> Change:
         """What this moved beyond another."""
@@ -50,10 +53,11 @@ class Bench:
         return len(self.examples)
 
     def change(self, logits: Float[Tensor, "row class"]) -> Change:
-        """How far these answers are from the model's."""
-        kl = divergence(logits, self.logits, self.examples.sets).mean()
+        """How far these answers are from the model's; where it wavers between two, either will do."""
+        kl = divergence(logits, self.logits, self.examples.sets)
+        logits = torch.where((kl > WAVER)[:, None], logits, self.logits)
         same = same_inputs(logits, self.logits, self.examples)
-        return Change(float(kl), float((~same).double().mean()))
+        return Change(float(kl.mean()), float((~same).double().mean()))
 
 
 def decisions(logits: Float[Tensor, "row class"], sets: bool) -> Tensor:
