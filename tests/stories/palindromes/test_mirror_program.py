@@ -124,3 +124,15 @@ def test_what_norms_add_to_the_variance_counts_in_the_prediction():
     none = torch.zeros(1, 10, dtype=torch.bool)
     expected = model_logit(model, broken_at(none, seed=0)).item()
     assert predict(model, 1, none).logit.item() == pytest.approx(expected, rel=1e-3)
+
+
+def test_an_output_bias_counts_in_the_margin_as_far_as_the_norm_would_have_scaled_it(public_palindromes):
+    model = process(public_palindromes.raw)
+    model.b_U.copy_(torch.tensor([3.0, -3.0]))
+    single = torch.eye(10, dtype=torch.bool)
+    with_bias = predict(model, 1, single)
+    model.b_U.zero_()
+    without = predict(model, 1, single)
+    scale = without.margin / without.logit
+    torch.testing.assert_close(with_bias.logit - without.logit, torch.full((10,), 6.0).double())
+    torch.testing.assert_close(with_bias.margin - without.margin, 6 * scale)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from algoscope.analysis.attribution import class_direction
@@ -30,3 +32,11 @@ def test_what_was_missed_at_random_is_among_what_is_found_even_without_a_reading
     for faults in (single, double):
         missed = faults.fooling.tolist()
         assert sum(tuple(row) in known for row in missed) >= min(WALKERS, len(missed)) > 0
+
+
+def test_where_few_were_missed_at_random_each_of_them_is_tried(public_palindromes):
+    model = public_palindromes.model
+    single = single_faults(model, class_direction(model, 0, 1, ""), count=30, seed=0)
+    few = replace(single, fooling=single.fooling[:5])
+    found = guided_search(model, None, few, double_faults(model, count=1, seed=0), seed=0)
+    assert {tuple(row) for row in few.fooling.tolist()} <= {tuple(row) for row in found.tokens.tolist()}

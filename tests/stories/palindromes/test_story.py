@@ -151,6 +151,30 @@ def test_routes_that_stand_in_for_each_other_show_only_together(public, findings
     assert sorted(sum((list(trace.x) for trace in drawn), [])) == list(range(22))  # noqa: RUF017
 
 
+def test_what_the_constant_head_keeps_constant_and_for_whose_attention_is_seen_by_running_the_model(
+    public, findings
+):
+    own, found = subject(public), findings(public, constant.constant_head)
+    tokens = own.examples.tokens
+    _, cache = own.model.run_with_cache(tokens, ["blocks.0.attn.hook_z"])
+    writes = cache["blocks.0.attn.hook_z"][:, 1:21, 1] @ own.model.W_O[0, 1]
+    share = writes.mean(0).pow(2).sum(-1) / writes.pow(2).sum(-1).mean(0)
+    assert found["constant-head-share"].value == pytest.approx(share.mean().item(), abs=1e-5)
+    looked = []
+
+    def look(pattern, hook):
+        looked.append(pattern[:, 0, 21, 1:11].sum(1).mean().item())
+
+    def zero(z, hook):
+        z[:, :, 1] = 0
+        return z
+
+    for hooks in ([], [("blocks.0.attn.hook_z", zero)]):
+        palindromes = tokens[own.examples.labels == 1]
+        own.model.run_with_hooks(palindromes, [*hooks, ("blocks.1.attn.hook_pattern", look)])
+    assert found["constant-head-attention"].value == pytest.approx(looked[1] - looked[0], abs=1e-5)
+
+
 def test_the_public_model_overlooks_two_pairs_and_the_program_knows(public, findings):
     found = findings(public, pairs.weakness, pairs.readers, program.program, adversarial.guided)
     assert found["weak-pairs"].value == 2

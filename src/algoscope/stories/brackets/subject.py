@@ -175,6 +175,8 @@ class Subject:
         """Which earlier head tallies, at the position that the elevation head reads."""
         if self.reader is None:
             return TallyRole(None, {}, self.no_reader)
+        if len(self.opening) < 2:
+            return TallyRole(None, {}, "fewer than two strings start with “(”")
         tallies = {}
         for layer in range(self.reader.head.layer):
             fit = attention_norm_fit(self.model, self.examples[:FITTED], layer, None)
