@@ -167,7 +167,8 @@ def workshop(
 ) -> Workshop:
     """All that the search reads, on these examples."""
     pool = fill(model, task, examples)
-    bench = Bench.of(pool, min(BENCH, len(examples)))
+    # A third at most: partners come from all of them.
+    bench = Bench.of(pool, min(BENCH, max(FEWEST, len(examples)) // 3))
     # The idle are told apart on fewer inputs: whole runs are made for that, again and again.
     few = fill(model, task, examples[:SENSED])
     found = importances(Bench.of(few, len(bench)), seed)

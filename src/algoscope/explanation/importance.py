@@ -29,7 +29,8 @@ BLOCK = 6
 """Positions that are tried together first."""
 MAJOR = 0.3
 """Share of a component's greatest effect that makes a position one of its own places."""
-MAJOR_KL = 0.05
+MAJOR_KL = 0.1
+"""Nats below which it is none, however little the others do."""
 RUN = 4
 """So many such positions in a row are one place."""
 
@@ -67,7 +68,7 @@ def _places(bench: Bench, worth: Callable[[Place], Change]) -> list[Place]:
     inputs = bench.pool.inputs
     if len(bench.pool.examples.answer_positions) > MOST or inputs.language.shifted:
         return [place for place in by_segment(inputs.language) if place.of(inputs).any()]
-    ends = [place for place in from_end(inputs) if not idle(worth(place))]
+    ends = [place for place in from_end(inputs) if worth(place).kl >= MAJOR_KL]
     length = inputs.tokens.shape[1]
     alone: dict[int, Change] = {}
     for start in range(0, length, BLOCK):
