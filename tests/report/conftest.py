@@ -7,6 +7,13 @@ from dataclasses import replace
 import plotly.graph_objects as go
 import pytest
 
+from algoscope.compiled.compiler import compile
+from algoscope.compiled.programs.library import PROGRAMS
+from algoscope.explanation.library.every import concepts
+from algoscope.explanation.places import Node, everywhere
+from algoscope.explanation.pool import fill
+from algoscope.explanation.written import Written, write
+from algoscope.model.component import heads_and_mlps
 from algoscope.questions.bound import at_least, at_most
 from algoscope.questions.claim import Claim
 from algoscope.questions.study import Illustration, Section, Study
@@ -46,3 +53,20 @@ def evil_study() -> Study:
             ),
         ),
     )
+
+
+@pytest.fixture(scope="session")
+def written() -> Written:
+    """The program of a model that counts how often each letter occurs, of what its parts carry in truth."""
+    compiled = compile(PROGRAMS["histogram"])
+    task, model = compiled.task, compiled.model
+    pool = fill(model, task, task.sample(300, seed=0))
+    count, here = (
+        next(each for each in concepts(task, pool.inputs.language, pool.inputs) if each.name == name)
+        for name in ("how many times the token here stands in all", "the token here")
+    )
+    carried = {
+        Node(component, everywhere(0)): (count,) if component.head is None else (count, here)
+        for component in heads_and_mlps(model.config)
+    }
+    return write(pool, carried, task.sample(200, seed=1), seed=2)

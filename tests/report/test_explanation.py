@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -17,6 +18,7 @@ from algoscope.report.explanation import (
     printed,
     write_explanation,
 )
+from algoscope.report.program import program_record
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def shown(found) -> str:
 
 
 def test_json_holds_every_node_test_and_sentence(found):
-    read = json.loads(explanation_json(found, {"agreement": 0.75}))
+    read = json.loads(explanation_json(found))
     assert list(read) == ["nodes", "idle", "survives", "program", "words"]
     first, second = read["nodes"]
     assert first == {
@@ -57,7 +59,7 @@ def test_json_holds_every_node_test_and_sentence(found):
         "true label": 0.985,
         "most frequent": 0.25,
     }
-    assert read["program"] == {"agreement": 0.75}
+    assert read["program"] == {}
     assert read["words"][0] == {
         "text": "Head 0.1 after <sep> carries the token here, with how many a.",
         "nodes": [0],
@@ -115,9 +117,10 @@ def test_a_model_without_nodes_is_told_of_too(explanation):
     assert json.loads(explanation_json(explanation()))["nodes"] == []
 
 
-def test_the_folder_has_the_program_only_if_there_is_one(found, tmp_path):
+def test_the_folder_has_the_program_only_if_there_is_one(found, written, tmp_path):
     path = write_explanation(found, tmp_path / "one")
     assert json.loads(path.read_text())["program"] == {}
     assert sorted(each.name for each in path.parent.iterdir()) == ["explanation.json", "explanation.svg"]
-    path = write_explanation(found, tmp_path / "two", {"agreement": 1.0}, "print(1)\n")
-    assert (path.parent / "program.py").read_text() == "print(1)\n"
+    path = write_explanation(replace(found, written=written), tmp_path / "two")
+    assert (path.parent / "program.py").read_text() == written.listing
+    assert json.loads(path.read_text())["program"] == program_record(written)

@@ -217,7 +217,7 @@ def part_name(case: Case, part: int) -> str:
 
 
 def with_derived(slow: Mapping[str, Slow]) -> dict[str, Slow]:
-    """These, and the sign, parity and remainders of each."""
+    """These, and the sign, parity and remainders of each, and each in steps."""
     found = dict(slow)
     for name, of in slow.items():
         found[f"the sign of {name}"] = lambda row, place, of=of: (of(row, place) > 0) - (of(row, place) < 0)
@@ -225,5 +225,9 @@ def with_derived(slow: Mapping[str, Slow]) -> dict[str, Slow]:
         for modulus in range(3, 17):
             found[f"{name}, modulo {modulus}"] = lambda row, place, of=of, modulus=modulus: (
                 of(row, place) % modulus
+            )
+        for width in (4, 8, 16):
+            found[f"{name}, in steps of {width}"] = lambda row, place, of=of, width=width: (
+                of(row, place) // width
             )
     return found
