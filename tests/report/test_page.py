@@ -93,7 +93,7 @@ def opened(page: Path, profile: Path) -> tuple[str, str]:
         "--disable-component-update --disable-sync --virtual-time-budget=8000 --enable-logging=stderr"
     )
     command = [CHROMIUM, *switches.split(), f"--user-data-dir={profile}", "--dump-dom", page.as_uri()]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
     return run.stdout, "\n".join(line for line in run.stderr.splitlines() if "CONSOLE" in line)
 
 
