@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from algoscope.model.head import Head
 from algoscope.stories.palindromes import program
+from algoscope.stories.palindromes.mirror_program import Program, Tables
 
 
 def test_the_program_stands_beside_the_trivial_baselines():
@@ -27,3 +29,13 @@ def test_without_a_mistake_nothing_is_said_of_mistakes():
     did = torch.tensor([1.0, -1.0])
     found = program._baselines(program.Compared(None, did > 0, did, did, did))
     assert {row[2] for row in found.rows} == {None}
+
+
+def test_the_tables_say_of_each_reader_what_a_match_scores_and_pushes_and_then_a_mismatch():
+    """Scores are 1000 by state, 100 by reader and 1 by position, and pushes are their negatives."""
+    score = 1000 * torch.arange(2)[:, None, None] + 100 * torch.arange(2)[:, None] + torch.arange(22)
+    tables = Tables((Head(1, 0), Head(1, 1)), score, -score)
+    found = program._tables(Program(tables, sharpness=1.0, gain=1.0, bias=0.0))
+    assert found.columns[1:5] == ("1.0 score: match", "mismatch", "1.0 push: match", "mismatch")
+    assert found.rows[0] == ("20–1", 20, 1020, -20, -1020, 120, 1120, -120, -1120)
+    assert [row[1] for row in found.rows] == list(range(20, 10, -1))
