@@ -7,10 +7,13 @@ import torch
 from torch import Tensor
 
 from algoscope.compiled.compiler import Compiled
+from algoscope.explanation.concepts import Concept
 from algoscope.explanation.flat import flat
-from algoscope.explanation.joint import Means, Swaps, averaged, replay
+from algoscope.explanation.inputs import Inputs
+from algoscope.explanation.joint import Swaps, replay
 from algoscope.explanation.places import Node, everywhere, positions
 from algoscope.explanation.pool import Pool
+from algoscope.explanation.program import heads, tables
 from algoscope.explanation.rows import rows
 from algoscope.explanation.trial import Bench, same_inputs
 from algoscope.model.component import Component, heads_and_mlps
@@ -35,15 +38,28 @@ def known(compiled: Compiled, pool: Pool) -> dict[Node, Tensor]:
     return codes
 
 
+def said(node: Node, code: Tensor) -> Concept:
+    """These numbers as a concept, on the inputs that they belong to."""
+
+    def of(inputs: Inputs) -> Tensor:
+        return torch.zeros_like(inputs.tokens).masked_scatter(node.place.of(inputs), code)
+
+    return Concept(str(node), of)
+
+
 def kept(pool: Pool, logits: Tensor) -> float:
     return float(same_inputs(logits, pool.logits, pool.examples).double().mean())
 
 
 def test_the_true_concepts_keep_every_answer_in_all_four_tests(histogram, histogram_pool) -> None:
     codes = known(histogram, histogram_pool)
-    swaps, means = Swaps.drawn(histogram_pool, codes, seed=1), Means(histogram_pool, codes)
-    for replaced in (swaps.flat, swaps.recursive, means.tables, means.heads):
+    swaps = Swaps.drawn(histogram_pool, codes, seed=1)
+    for replaced in (swaps.flat, swaps.recursive):
         assert kept(histogram_pool, replay(histogram_pool, replaced)) == 1
+    carried = {node: (said(node, code),) for node, code in codes.items()}
+    for made in (tables(histogram_pool, carried), heads(histogram_pool, carried)):
+        assert made is not None
+        assert kept(histogram_pool, made(histogram_pool.examples)) == 1
 
 
 def test_without_concepts_hardly_an_answer_is_kept(histogram, histogram_pool) -> None:
@@ -85,12 +101,6 @@ def test_the_flat_sum_is_the_flat_run(untrained_pool) -> None:
     # The draws differ, not what they are drawn from.
     whole = bench.change(replay(pool, Swaps.drawn(pool, codes, seed=2).flat))
     assert now.change().kl == pytest.approx(whole.kl, rel=0.5, abs=0.02)
-
-
-def test_a_mean_leaves_its_own_row_out() -> None:
-    values = torch.tensor([[1.0], [3.0], [8.0], [5.0]])
-    codes = torch.tensor([0, 0, 1, 0])
-    assert averaged(values, codes).flatten().tolist() == [4.0, 3.0, 8.0, 2.0]
 
 
 def test_a_component_that_no_node_covers_is_left_as_it_is(untrained_pool) -> None:

@@ -20,17 +20,17 @@ from algoscope.explanation.inputs import read_inputs
 from algoscope.explanation.joint import Swaps
 from algoscope.explanation.lexicon import Factors, Lexicon
 from algoscope.explanation.library.every import concepts
-from algoscope.explanation.measured import Fresh, joint, losing, stage_by_node
+from algoscope.explanation.measured import Fresh, joint, losing, with_stages
 from algoscope.explanation.places import Node
-from algoscope.explanation.pool import Pool, fill, room
+from algoscope.explanation.pool import Pool, fill, filled, room
 from algoscope.explanation.rows import Rows, rows
 from algoscope.explanation.screen import sensitivities
 from algoscope.explanation.search import also, search, wider
 from algoscope.explanation.subject import Subject, subject
 from algoscope.explanation.tested import Tested
-from algoscope.explanation.trial import Bench, Stage, first_stage, stages
+from algoscope.explanation.trial import Bench, Stage, first_stage
 from algoscope.explanation.written import write
-from algoscope.model.component import Component, heads_and_mlps
+from algoscope.model.component import Component
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.answers import right
 from algoscope.tasks.task import Examples, Task
@@ -129,8 +129,7 @@ def _carried(shop: Workshop, factors: dict[Node, Factors]) -> dict[Node, tuple[C
 def _fresh(
     shop: Workshop, examples: Examples, factors: dict[Node, Factors], found: dict[Node, Tested]
 ) -> Fresh:
-    pool = fill(shop.pool.model, shop.pool.task, examples)
-    pool = replace(pool, inputs=read_inputs(examples, shop.pool.inputs.language))
+    pool = filled(shop.pool.model, shop.pool.task, examples, shop.pool.inputs.language)
     every = (*factors.values(), *(each.factors for each in found.values()))
     lexicon = Lexicon.of(shop.lexicon.concepts, pool.inputs, {number for each in every for number in each})
     return Fresh(Bench.of(pool, min(ONE_BY_ONE, len(examples))), lexicon, shop.seed + 1)
@@ -141,7 +140,7 @@ def _measured(
 ) -> Explanation:
     nodes = [
         fresh.carried(node, found[node], factors[node], also(shop.subject(node), found[node].factors), stage)
-        for node, stage in stage_by_node(fresh.bench, found)
+        for node, stage in with_stages(fresh.bench, found)
     ]
     pool = fresh.bench.pool
     everywhere = {node: factors.get(node, ()) for node in shop.rows}
@@ -170,8 +169,7 @@ def workshop(
     # A third at most: partners come from all of them.
     bench = Bench.of(pool, min(BENCH, max(FEWEST, len(examples)) // 3))
     # The idle are told apart on fewer inputs: whole runs are made for that, again and again.
-    few = fill(model, task, examples[:SENSED])
-    found = importances(Bench.of(few, len(bench)), seed)
+    found = importances(Bench.of(pool.first(SENSED), len(bench)), seed)
     sample = read_inputs(examples[:200], pool.inputs.language)
     lexicon = Lexicon.of(concepts(task, pool.inputs.language, sample), pool.inputs)
     places = {node: rows(pool, node.place, len(bench)) for node in found.changes}
@@ -182,14 +180,12 @@ def workshop(
 def alone(shop: Workshop) -> dict[Node, Tested]:
     """What each node that matters carries, taken alone in the model's own run."""
     found: dict[Node, Tested] = {}
-    for stage in stages(shop.bench):
-        for component in filter(stage.here, heads_and_mlps(shop.pool.model.config)):
-            for node in [each for each in shop.rows if each.component == component]:
-                if node not in shop.importances.idle:
-                    read = [] if component.head else _read(shop, node, found)
-                    asked = shop.subject(node)
-                    found[node] = coarser(asked, stage, search(asked, stage, read))
-                    shop.tell(f"{node}: {shop.lexicon.concept(found[node].factors).name}")
+    asked_of = [node for node in shop.rows if node not in shop.importances.idle]
+    for node, stage in with_stages(shop.bench, asked_of):
+        read = [] if node.component.head else _read(shop, node, found)
+        asked = shop.subject(node)
+        found[node] = coarser(asked, stage, search(asked, stage, read))
+        shop.tell(f"{node}: {shop.lexicon.concept(found[node].factors).name}")
     return found
 
 

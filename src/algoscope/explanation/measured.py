@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,11 +12,12 @@ from torch import Generator, Tensor
 from algoscope.discovery.effects import Interval, intervals
 from algoscope.explanation.concepts import Concept
 from algoscope.explanation.explanation import Carried, Survival
-from algoscope.explanation.joint import Codes, Replaced, Swaps, replay
+from algoscope.explanation.joint import Codes, Swaps, replay
 from algoscope.explanation.lexicon import Factors, Lexicon, entropy
-from algoscope.explanation.partners import partners
+from algoscope.explanation.partners import stand_ins
 from algoscope.explanation.places import Node
 from algoscope.explanation.rows import Rows, rows
+from algoscope.explanation.steps import Replaced
 from algoscope.explanation.tested import SLACK_KL, Tested
 from algoscope.explanation.trial import Bench, Change, Stage, same_inputs, stages
 from algoscope.tasks.answers import divergence, right
@@ -80,10 +81,8 @@ class Fresh:
     def _moved(
         self, stage: Stage, node: Node, own: Rows, agree: Tensor, apart: Tensor, generator: Generator
     ) -> Moved:
-        wanted = torch.arange(own.tested)
-        other = partners(agree, apart, wanted, generator)
-        alone = other < 0
-        values = stage.value(node.component)[own.where][torch.where(alone, wanted, other)]
+        source, alone = stand_ins(agree, apart, torch.arange(own.tested), generator)
+        values = stage.value(node.component)[own.where][source]
         logits = stage.logits_if(node.component, own.where[: len(self.bench)], values)
         examples = self.bench.examples
         return Moved(
@@ -145,6 +144,6 @@ def _mean(values: Float[Tensor, "batch"]) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
-def stage_by_node(bench: Bench, nodes: Mapping[Node, Tested]) -> list[tuple[Node, Stage]]:
+def with_stages(bench: Bench, nodes: Collection[Node]) -> Iterator[tuple[Node, Stage]]:
     """Each node with the stage of the model's own run at which it puts out."""
-    return [(node, stage) for stage in stages(bench) for node in nodes if stage.here(node.component)]
+    return ((node, stage) for stage in stages(bench) for node in nodes if stage.here(node.component))

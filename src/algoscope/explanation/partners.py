@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Generator, Tensor
 
 
@@ -35,6 +35,15 @@ def partners(
     chosen = first[at] + (draw * room).long().clamp(max=(room - 1).clamp(min=0))
     chosen = torch.where(chosen >= own_first[at], chosen + own, chosen)
     return torch.where(room > 0, order[chosen.clamp(max=len(order) - 1)], -1)
+
+
+def stand_ins(
+    agree: Int[Tensor, "row"], apart: Int[Tensor, "row"], wanted: Int[Tensor, "wanted"], generator: Generator
+) -> tuple[Int[Tensor, "wanted"], Bool[Tensor, "wanted"]]:
+    """A partner for each row, itself where it has none; and which have none."""
+    other = partners(agree, apart, wanted, generator)
+    alone = other < 0
+    return torch.where(alone, wanted, other), alone
 
 
 def _bounds(starts: Tensor) -> tuple[Int[Tensor, "row"], Int[Tensor, "row"]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from algoscope.explanation.inputs import Inputs, read_inputs, read_language
+from algoscope.explanation.inputs import Inputs, Language, read_inputs, read_language
 from algoscope.explanation.steps import PerHead, outputs
 from algoscope.model.component import Component
 from algoscope.model.layers import Stream
@@ -40,6 +40,18 @@ class Pool:
             return self.heads[component.layer][:, :, component.index]
         return self.mlps[component.layer]
 
+    def first(self, count: int) -> Pool:
+        """The same of the first inputs alone."""
+        examples = self.examples[:count]
+        return replace(
+            self,
+            examples=examples,
+            inputs=read_inputs(examples, self.inputs.language),
+            heads=[each[:count] for each in self.heads],
+            mlps=[each[:count] for each in self.mlps],
+            logits=self.logits[: len(examples.labels)],
+        )
+
     @cached_property
     def identity(self) -> Int[Tensor, "batch seq"]:
         """A number for all that a place can see: where two agree, one can't stand in for the other."""
@@ -60,7 +72,12 @@ def room(model: Transformer, seq: int) -> int:
 
 
 def fill(model: Transformer, task: Task, examples: Examples) -> Pool:
-    """The pool of these examples."""
+    """The pool of these examples, in the language that they show."""
     language = read_language(task, examples, model.config.attention_dir == "causal")
+    return filled(model, task, examples, language)
+
+
+def filled(model: Transformer, task: Task, examples: Examples, language: Language) -> Pool:
+    """The pool of these examples of a language."""
     heads, mlps, logits = outputs(model, examples)
     return Pool(model, task, examples, read_inputs(examples, language), heads, mlps, logits)

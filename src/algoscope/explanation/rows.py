@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Generator, Tensor
 
-from algoscope.explanation.partners import partners
+from algoscope.explanation.partners import stand_ins
 from algoscope.explanation.places import Place
 from algoscope.explanation.pool import Pool
 
@@ -27,8 +27,7 @@ class Rows:
     def others(self, codes: Int[Tensor, "row"], generator: Generator) -> Int[Tensor, "row"]:
         """For each row another one with its code that does not see the same; itself where there is none."""
         own = torch.arange(len(codes), device=codes.device)
-        other = partners(codes, self.identity, own, generator)
-        return torch.where(other < 0, own, other)
+        return stand_ins(codes, self.identity, own, generator)[0]
 
 
 def rows(pool: Pool, place: Place, tested: int) -> Rows:

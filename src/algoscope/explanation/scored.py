@@ -23,7 +23,7 @@ from algoscope.explanation.mistakes import (
 )
 from algoscope.explanation.pool import Pool
 from algoscope.explanation.program import Carried, Program, tables
-from algoscope.explanation.trial import decisions, same_inputs
+from algoscope.explanation.trial import decisions, same_answers, same_inputs
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.answers import divergence
 from algoscope.tasks.task import Examples, Task
@@ -74,7 +74,7 @@ def scores(
 
 def score(ours: Logits, theirs: Logits, examples: Examples) -> Score:
     """How near these answers are to the model's."""
-    agree = (decisions(ours, examples.sets) == decisions(theirs, examples.sets)).reshape(len(ours), -1).all(1)
+    agree = same_answers(ours, theirs, examples.sets)
     kl = divergence(ours.double(), theirs.double(), examples.sets)
     answers, nats = intervals(torch.stack([agree.double(), kl]), examples)
     same = share(int(same_inputs(ours, theirs, examples).sum()), len(examples))

@@ -12,7 +12,6 @@ from torch import Tensor
 from algoscope.explanation.pool import Pool
 from algoscope.explanation.steps import Steps
 from algoscope.model.component import Component
-from algoscope.model.head import Head
 
 DIRECTIONS = 12
 TEMPERATURE = 4.0
@@ -68,25 +67,17 @@ def _between(generator: torch.Generator) -> Way:
 
 def _watched(pool: Pool, count: int, way: Way) -> tuple[dict[Component, Tensor], Tensor]:
     """What each part puts out, ready to be differentiated by, and the logits."""
-    model, examples = pool.model, pool.examples[:count]
-    steps = Steps.of(model, examples)
+    examples = pool.examples[:count]
+    steps = Steps.of(pool.model, examples)
     resid = steps.embedded(examples).detach().requires_grad_()
     parts: dict[Component, Tensor] = {}
 
     def watched(component: Component, computed: Tensor) -> Tensor:
-        found: Tensor = way(computed, pool.value(component)[:count])
-        parts[component] = found
-        return found
+        parts[component] = way(computed, pool.value(component)[:count])
+        return parts[component]
 
-    for layer in range(model.config.n_layers):
-        heads = [
-            watched(Component.of(Head(layer, index)), value)
-            for index, value in enumerate(steps.heads(layer, resid).unbind(2))
-        ]
-        resid = steps.with_heads(layer, resid, torch.stack(heads, 2))
-        if model.config.d_mlp:
-            resid = resid + watched(Component.mlp(layer), steps.mlp(layer, resid))
-    return parts, steps.logits(resid)
+    logits = steps.run(resid, watched)
+    return parts, logits
 
 
 def directions(sensitivity: Float[Tensor, "sample d"]) -> Float[Tensor, "d direction"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,12 +10,17 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from algoscope.model.component import Component
+from algoscope.model.head import Head
 from algoscope.model.layers import Bias, Stream
 from algoscope.model.sites import Taps
 from algoscope.model.transformer import Transformer
 from algoscope.tasks.task import Examples
 
 PerHead = Float[Tensor, "batch seq head d_head"]
+
+Replaced = Callable[[Component, Tensor], Tensor]
+"""What a component puts out, `[batch seq d]`, to what is put in its place."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +65,18 @@ class Steps:
         assert block.ln2 is not None
         written: Stream = block.mlp(block.ln2(mid, self.tap), self.tap)
         return written
+
+    def run(self, resid: Stream, replaced: Replaced) -> Float[Tensor, "row class"]:
+        """Logits at the answers from the stream before the layers, each output replaced before it is read."""
+        for layer in range(self.model.config.n_layers):
+            heads = [
+                replaced(Component.of(Head(layer, index)), value)
+                for index, value in enumerate(self.heads(layer, resid).unbind(2))
+            ]
+            resid = self.with_heads(layer, resid, torch.stack(heads, 2))
+            if self.model.config.d_mlp:
+                resid = resid + replaced(Component.mlp(layer), self.mlp(layer, resid))
+        return self.logits(resid)
 
     def after(self, layer: int, resid: Stream) -> Float[Tensor, "row class"]:
         """Logits at the answers from the stream after a layer."""

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
 from algoscope.explanation.lexicon import Factors, Lexicon, entropy
-from algoscope.explanation.partners import partners
+from algoscope.explanation.partners import stand_ins
 from algoscope.explanation.places import Node
 from algoscope.explanation.pool import Pool
 from algoscope.explanation.rows import Rows
@@ -89,10 +89,9 @@ class Subject:
         generator = Generator().manual_seed(self.seed)
         codes = self.lexicon.together(factors, self.sampled)
         wanted = torch.arange(self.rows.tested)
-        other = partners(codes, self.rows.identity[self.sample], wanted, generator)
-        alone = other < 0
+        source, alone = stand_ins(codes, self.rows.identity[self.sample], wanted, generator)
         component = self.node.component
-        values = stage.value(component)[self.sampled][torch.where(alone, wanted, other)]
+        values = stage.value(component)[self.sampled][source]
         where = self.rows.where[: len(stage.bench)]
         change = stage.change_if(component, where, values).less(stage.change)
         untried = alone & ~self.common

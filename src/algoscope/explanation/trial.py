@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from algoscope.analysis.accuracy import all_right
 from algoscope.explanation.pool import Pool
 from algoscope.explanation.steps import Steps
 from algoscope.model.component import Component
@@ -65,14 +66,19 @@ def decisions(logits: Float[Tensor, "row class"], sets: bool) -> Tensor:
     return logits > 0 if sets else logits.argmax(-1)
 
 
+def same_answers(
+    logits: Float[Tensor, "row class"], others: Float[Tensor, "row class"], sets: bool
+) -> Bool[Tensor, "row"]:
+    """Which answers are the same; of a set, in every class."""
+    same = decisions(logits, sets) == decisions(others, sets)
+    return same.reshape(len(same), -1).all(1)
+
+
 def same_inputs(
     logits: Float[Tensor, "row class"], others: Float[Tensor, "row class"], examples: Examples
 ) -> Bool[Tensor, "batch"]:
     """Of which inputs every answer is the same."""
-    differs = decisions(logits, examples.sets) != decisions(others, examples.sets)
-    wrong = differs.reshape(len(differs), -1).any(1)
-    counts = torch.zeros(len(examples), device=logits.device)
-    return counts.index_add_(0, examples.row_example, wrong.float()) == 0
+    return all_right(same_answers(logits, others, examples.sets), examples)
 
 
 @dataclass(frozen=True, eq=False)
