@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -99,7 +100,7 @@ def explain(
     """Which node of a model carries which concept, and how much of its behaviour that explains.
 
     Concepts are found on one part of the examples and measured on another. Raises UserError for fewer than
-    `FEWEST`. The same arguments give the same explanation.
+    `FEWEST`. The same arguments give the same explanation. Runs on the CPU, wherever the model is.
 
     Method: interchange interventions within the classes of a concept; jointly, causal scrubbing (Chan et al.
     2022) with one sample for all that reads a node.
@@ -107,6 +108,10 @@ def explain(
     if len(examples) < FEWEST:
         raise UserError(f"an explanation needs at least {FEWEST} examples, not {len(examples)}: give more")
     began = time.monotonic()
+    if model.W_E.device.type != "cpu":
+        # A search of many small steps, whose concepts and draws are made on the CPU.
+        model = deepcopy(model).cpu()
+    examples = examples.to("cpu")
     with torch.no_grad():
         most = min(room(model, examples.tokens.shape[1]), len(examples) * 2 // 3)
         shop = workshop(model, task, examples[:most], seed, tell)
